@@ -1,0 +1,112 @@
+//! The twin: hints in a map, with a switch to make them unreachable.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+use tokio_stream::wrappers::BroadcastStream;
+
+use super::{Hints, HintsError, Result};
+
+/// Messages a slow subscriber may lag behind before it misses some.
+const TOPIC_BACKLOG_MESSAGES: usize = 1_024;
+
+/// Hints in memory. Expiry follows tokio's clock.
+#[derive(Default)]
+pub struct MemoryHints {
+    values: Mutex<BTreeMap<String, (String, Instant)>>,
+    topics: Mutex<HashMap<String, broadcast::Sender<String>>>,
+    down: AtomicBool,
+}
+
+impl MemoryHints {
+    /// Empty.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether every call fails from now on.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+    }
+
+    /// Forgets everything, as FLUSHALL does.
+    pub fn flush(&self) {
+        lock(&self.values).clear();
+    }
+
+    fn check(&self, operation: &'static str) -> Result<()> {
+        match self.down.load(Ordering::Relaxed) {
+            true => Err(HintsError {
+                operation,
+                source: "the twin was told to fail".into(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    fn topic(&self, topic: &str) -> broadcast::Sender<String> {
+        let mut topics = lock(&self.topics);
+        topics
+            .entry(topic.to_string())
+            .or_insert_with(|| broadcast::channel(TOPIC_BACKLOG_MESSAGES).0)
+            .clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl Hints for MemoryHints {
+    fn set<'a>(&'a self, key: &'a str, value: String, ttl: Duration) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.check("set")?;
+            lock(&self.values).insert(key.to_string(), (value, Instant::now() + ttl));
+            Ok(())
+        })
+    }
+
+    fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.check("remove")?;
+            lock(&self.values).remove(key);
+            Ok(())
+        })
+    }
+
+    fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, String)>>> {
+        Box::pin(async move {
+            self.check("scan")?;
+            let now = Instant::now();
+            let mut values = lock(&self.values);
+            values.retain(|_, (_, expires)| *expires > now);
+            Ok(values
+                .range(prefix.to_string()..)
+                .take_while(|(key, _)| key.starts_with(prefix))
+                .map(|(key, (value, _))| (key.clone(), value.clone()))
+                .collect())
+        })
+    }
+
+    fn publish<'a>(&'a self, topic: &'a str, message: String) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.check("publish")?;
+            // An error only says that nobody listens.
+            let _ = self.topic(topic).send(message);
+            Ok(())
+        })
+    }
+
+    fn subscribe(&self, topic: &str) -> BoxStream<'static, String> {
+        BroadcastStream::new(self.topic(topic).subscribe())
+            .filter_map(async |m| m.ok())
+            .boxed()
+    }
+}

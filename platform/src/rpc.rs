@@ -1,0 +1,219 @@
+//! gRPC between processes: one way to dial, one way to listen, one shared secret, optional mutual TLS, and the trace
+//! context in every call.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use opentelemetry::propagation::{Extractor, Injector};
+use tokio::net::TcpListener;
+use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
+use tonic::service::interceptor::InterceptedService;
+use tonic::service::{Interceptor, InterceptorLayer, Routes};
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, Server, ServerTlsConfig};
+use tonic::{Request, Status};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::Secret;
+
+/// Largest message either side accepts, bytes: one access unit of the largest kind, or one segment.
+pub const MESSAGE_MAX_BYTES: usize = 64 << 20;
+/// HTTP/2 flow-control window of one stream, bytes.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+/// HTTP/2 flow-control window of one connection, bytes.
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// A silent connection is asked for a sign of life this often.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// And given up when none comes.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How processes trust one another.
+#[derive(Args, Clone, Debug)]
+pub struct RpcConfig {
+    /// Secret that every process of the farm shares; calls without it are refused.
+    #[arg(long, env = "HEADWATER_RPC_SECRET", hide_env_values = true)]
+    pub rpc_secret: Secret,
+    /// PEM file of this process's certificate chain; with key and CA, calls use mutual TLS.
+    #[arg(long, env = "HEADWATER_RPC_TLS_CERT", requires_all = ["rpc_tls_key", "rpc_tls_ca"])]
+    pub rpc_tls_cert: Option<PathBuf>,
+    /// PEM file of this process's private key.
+    #[arg(long, env = "HEADWATER_RPC_TLS_KEY")]
+    pub rpc_tls_key: Option<PathBuf>,
+    /// PEM file of the authority that signs every process of the farm.
+    #[arg(long, env = "HEADWATER_RPC_TLS_CA")]
+    pub rpc_tls_ca: Option<PathBuf>,
+}
+
+struct TlsFiles {
+    identity: Identity,
+    ca: Certificate,
+}
+
+impl RpcConfig {
+    /// Plain gRPC with this secret.
+    pub fn with_secret(secret: impl Into<String>) -> Self {
+        Self {
+            rpc_secret: Secret::new(secret),
+            rpc_tls_cert: None,
+            rpc_tls_key: None,
+            rpc_tls_ca: None,
+        }
+    }
+
+    fn tls(&self) -> anyhow::Result<Option<TlsFiles>> {
+        let (Some(cert), Some(key), Some(ca)) = (&self.rpc_tls_cert, &self.rpc_tls_key, &self.rpc_tls_ca) else {
+            return Ok(None);
+        };
+        let read = |path: &PathBuf, name: &str| {
+            std::fs::read(path).with_context(|| format!("{name}: cannot read {}", path.display()))
+        };
+        Ok(Some(TlsFiles {
+            identity: Identity::from_pem(
+                read(cert, "HEADWATER_RPC_TLS_CERT")?,
+                read(key, "HEADWATER_RPC_TLS_KEY")?,
+            ),
+            ca: Certificate::from_pem(read(ca, "HEADWATER_RPC_TLS_CA")?),
+        }))
+    }
+
+    fn bearer(&self) -> anyhow::Result<MetadataValue<Ascii>> {
+        format!("Bearer {}", self.rpc_secret.reveal())
+            .parse()
+            .context("HEADWATER_RPC_SECRET holds characters that a header cannot carry")
+    }
+}
+
+/// A channel that adds the secret and the current trace to every call.
+pub type Client = InterceptedService<Channel, Attach>;
+
+/// Adds secret and trace context to outgoing calls.
+#[derive(Clone)]
+pub struct Attach {
+    bearer: MetadataValue<Ascii>,
+}
+
+impl Interceptor for Attach {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.bearer.clone());
+        let context = tracing::Span::current().context();
+        opentelemetry::global::get_text_map_propagator(|p| {
+            p.inject_context(&context, &mut Carrier(request.metadata_mut()));
+        });
+        Ok(request)
+    }
+}
+
+/// A channel to `url` that connects when first used and again whenever it breaks.
+/// Streams may last for ever; put a timeout on each unary request.
+pub fn client(url: &str, config: &RpcConfig) -> anyhow::Result<Client> {
+    let mut endpoint = Endpoint::from_shared(url.to_string())
+        .with_context(|| format!("malformed address {url}"))?
+        .connect_timeout(Duration::from_secs(2))
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+    if let Some(tls) = config.tls()? {
+        endpoint = endpoint.tls_config(ClientTlsConfig::new().identity(tls.identity).ca_certificate(tls.ca))?;
+    }
+    Ok(InterceptedService::new(
+        endpoint.connect_lazy(),
+        Attach {
+            bearer: config.bearer()?,
+        },
+    ))
+}
+
+/// Serves `routes` on a bound listener until `shutdown` resolves. Calls without the secret get UNAUTHENTICATED.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    config: &RpcConfig,
+    shutdown: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
+    let expected = config.bearer()?;
+    let check = move |request: Request<()>| match request.metadata().get("authorization") {
+        Some(given) if equal_in_constant_time(given.as_bytes(), expected.as_bytes()) => Ok(request),
+        _ => Err(Status::unauthenticated(
+            "this call needs the farm's shared secret (HEADWATER_RPC_SECRET)",
+        )),
+    };
+    let mut server = Server::builder()
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(InterceptorLayer::new(check));
+    if let Some(tls) = config.tls()? {
+        server = server.tls_config(ServerTlsConfig::new().identity(tls.identity).client_ca_root(tls.ca))?;
+    }
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    server
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await
+        .context("gRPC server failed")
+}
+
+/// Makes `span` a child of the caller's, as told in the request's metadata.
+pub fn follow_caller(span: &tracing::Span, metadata: &MetadataMap) {
+    let parent = opentelemetry::global::get_text_map_propagator(|p| p.extract(&Reader(metadata)));
+    // An error says that no exporter is installed: there is no trace to follow.
+    let _ = span.set_parent(parent);
+}
+
+/// The W3C `traceparent` of `span`; empty when traces are not exported.
+pub fn traceparent(span: &tracing::Span) -> String {
+    let mut metadata = MetadataMap::new();
+    opentelemetry::global::get_text_map_propagator(|p| {
+        p.inject_context(&span.context(), &mut Carrier(&mut metadata));
+    });
+    metadata
+        .get("traceparent")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_string()
+}
+
+/// Makes `span` a child of a stored `traceparent`; an empty or malformed one changes nothing.
+pub fn follow_traceparent(span: &tracing::Span, traceparent: &str) {
+    let mut metadata = MetadataMap::new();
+    if let Ok(value) = traceparent.parse() {
+        metadata.insert("traceparent", value);
+        follow_caller(span, &metadata);
+    }
+}
+
+fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0u8, |difference, (x, y)| difference | (x ^ y)) == 0
+}
+
+struct Carrier<'a>(&'a mut MetadataMap);
+
+impl Injector for Carrier<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(key), Ok(value)) = (MetadataKey::from_bytes(key.as_bytes()), value.parse()) {
+            self.0.insert(key, value);
+        }
+    }
+}
+
+struct Reader<'a>(&'a MetadataMap);
+
+impl Extractor for Reader<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|v| v.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        ["traceparent", "tracestate"]
+            .into_iter()
+            .filter(|k| self.0.contains_key(*k))
+            .collect()
+    }
+}

@@ -1,0 +1,203 @@
+//! Any S3 endpoint through aws-sdk-s3. The SDK's own retries are off: the caller is the one layer that retries.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
+use http::StatusCode;
+
+use super::{LIST_PAGE_KEYS, Listed, Meta, ObjectStore, Result, StoreConfig, StoreError};
+
+/// A bucket at an S3 endpoint.
+pub struct S3Store {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Store {
+    /// A client for the configured bucket. Nothing is contacted yet.
+    pub fn new(config: &StoreConfig) -> Self {
+        let timeout = Duration::from_millis(config.s3_timeout_ms);
+        let mut builder = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(config.s3_region.clone()))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(timeout.min(Duration::from_secs(3)))
+                    .operation_timeout(timeout)
+                    .build(),
+            )
+            // The media path checks lengths itself; a second checksum would only cost CPU.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        if !config.s3_endpoint.is_empty() {
+            builder = builder.endpoint_url(&config.s3_endpoint).force_path_style(true);
+        }
+        if !config.s3_access_key.is_empty() {
+            builder = builder.credentials_provider(Credentials::new(
+                &config.s3_access_key,
+                config.s3_secret_key.reveal(),
+                None,
+                None,
+                "headwater-config",
+            ));
+        }
+        Self {
+            client: Client::from_conf(builder.build()),
+            bucket: config.s3_bucket.clone(),
+        }
+    }
+
+    async fn write(&self, key: &str, body: Vec<Bytes>, meta: Meta, replace: bool) -> Result<()> {
+        let body = match <[Bytes; 1]>::try_from(body) {
+            Ok([one]) => one,
+            Err(many) => {
+                let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
+                many.iter().for_each(|b| whole.extend_from_slice(b));
+                whole.freeze()
+            }
+        };
+        let mut request = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(meta.content_type)
+            .cache_control(meta.cache_control)
+            .body(ByteStream::from(body));
+        if !replace {
+            request = request.if_none_match("*");
+        }
+        request.send().await.map(drop).map_err(|e| classify("put", key, e))
+    }
+}
+
+/// Sorts an SDK error by what the caller should do next.
+fn classify<E>(operation: &'static str, key: &str, error: SdkError<E>) -> StoreError
+where
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    let status = error
+        .raw_response()
+        .map(|r| r.status().as_u16())
+        .and_then(|s| StatusCode::from_u16(s).ok());
+    let key = key.to_string();
+    match status {
+        Some(StatusCode::NOT_FOUND) if error.code() != Some("NoSuchBucket") => StoreError::NotFound { key },
+        Some(StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT) if operation == "put" => {
+            StoreError::Exists { key }
+        }
+        Some(s) if s.is_client_error() && s != StatusCode::TOO_MANY_REQUESTS && s != StatusCode::REQUEST_TIMEOUT => {
+            StoreError::Refused {
+                operation,
+                key,
+                source: Box::new(error),
+            }
+        }
+        _ => StoreError::Transient {
+            operation,
+            key,
+            source: Box::new(error),
+        },
+    }
+}
+
+impl ObjectStore for S3Store {
+    fn put_new<'a>(&'a self, key: &'a str, body: Vec<Bytes>, meta: Meta) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.write(key, body, meta, false))
+    }
+
+    fn put<'a>(&'a self, key: &'a str, body: Vec<Bytes>, meta: Meta) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.write(key, body, meta, true))
+    }
+
+    fn get<'a>(&'a self, key: &'a str, range: Option<Range<u64>>) -> BoxFuture<'a, Result<Bytes>> {
+        Box::pin(async move {
+            if range.as_ref().is_some_and(|r| r.is_empty()) {
+                return Ok(Bytes::new());
+            }
+            let range = range.map(|r| format!("bytes={}-{}", r.start, r.end - 1));
+            let answer = self
+                .client
+                .get_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .set_range(range)
+                .send()
+                .await
+                .map_err(|e| classify("get", key, e))?;
+            match answer.body.collect().await {
+                Ok(body) => Ok(body.into_bytes()),
+                Err(source) => Err(StoreError::Transient {
+                    operation: "get",
+                    key: key.into(),
+                    source: Box::new(source),
+                }),
+            }
+        })
+    }
+
+    fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            let answer = self
+                .client
+                .head_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .send()
+                .await
+                .map_err(|e| classify("head", key, e))?;
+            Ok(answer.content_length().unwrap_or(0).max(0) as u64)
+        })
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>>> {
+        Box::pin(async move {
+            let mut listed = Vec::new();
+            let mut from = None;
+            loop {
+                let page = self
+                    .client
+                    .list_objects_v2()
+                    .bucket(&self.bucket)
+                    .prefix(prefix)
+                    .max_keys(LIST_PAGE_KEYS)
+                    .set_continuation_token(from)
+                    .send()
+                    .await
+                    .map_err(|e| classify("list", prefix, e))?;
+                listed.extend(page.contents().iter().filter_map(|o| {
+                    Some(Listed {
+                        key: o.key()?.to_string(),
+                        size: o.size().unwrap_or(0).max(0) as u64,
+                    })
+                }));
+                from = page.next_continuation_token().map(str::to_string);
+                if from.is_none() {
+                    listed.sort_by(|a, b| a.key.cmp(&b.key));
+                    return Ok(listed);
+                }
+            }
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let answer = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+            match answer.map_err(|e| classify("delete", key, e)) {
+                Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+                Err(e) => Err(e),
+            }
+        })
+    }
+}
