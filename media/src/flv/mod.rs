@@ -1,1 +1,5 @@
-//! flv
+//! FLV tag bodies, legacy and enhanced, as RTMP carries them.
+
+mod metadata;
+
+pub use metadata::Metadata;
