@@ -1,4 +1,29 @@
 //! Nouns and messages: typed ids, the ladder, and what processes say to one another. Plain data.
+//!
+//! Everything here is a value. Ids ([`id`]) and [`StreamKey`] are parsed where text comes in; [`ladder`] decides
+//! which renditions a source gets; [`heartbeat`] is what workers say in Redis; [`proto`] holds the messages of gRPC,
+//! and [`convert`] turns media messages into [`headwater_media`] types and back without copying media.
+//!
+//! ```
+//! use headwater_model::ladder::{Ladder, Policy, Source};
+//!
+//! let sound_alone = Source { video: None, audio: true };
+//! assert!(Ladder::fit(&Policy::Default, &sound_alone).video.is_empty());
+//! ```
+
+pub mod broadcast;
+pub mod convert;
+pub mod heartbeat;
+pub mod id;
+pub mod ladder;
+pub mod latency;
+pub mod stream_key;
+
+pub use broadcast::BroadcastState;
+pub use id::{BroadcastId, ChannelId, EdgeId, IdError, PlaybackId, PublishId, StreamKeyId, TenantId, WorkerId};
+pub use ladder::Ladder;
+pub use latency::LatencyMode;
+pub use stream_key::StreamKey;
 
 /// Messages between processes, generated from `model/proto`.
 #[allow(missing_docs, clippy::all)]
