@@ -1,0 +1,46 @@
+# The commands that the README, CONTRIBUTING and CI use. `make help` lists them.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+RELEASE := target/release/headwater
+
+.PHONY: help up demo packages player build check test bench fuzz
+
+help: ## List the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: build ## Build and start everything; Ctrl-C stops it (ARGS="--demo" adds a test broadcast)
+	@exec $(RELEASE) dev $(ARGS)
+
+demo: build ## As `make up`, with a built-in moving test broadcast
+	@exec $(RELEASE) dev --demo $(ARGS)
+
+packages: ## Install the Debian packages that building and running need
+	@infra/packages.sh run
+
+player: origin/player/dist/.stamp
+
+# The embed player page, compiled into the binary.
+origin/player/dist/.stamp: packages $(shell find origin/player -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
+	@echo "Building the player page"
+	@cd origin/player && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+build: player ## Build the release binary
+	@echo "Building Headwater (the first build takes minutes, later ones seconds)"
+	@cargo build --release --locked --bin headwater
+
+check: player ## Format, clippy with warnings denied, tidy checks
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo test --locked -p headwater-tests --test tidy
+
+test: player ## Every test that needs no special hardware
+	@infra/packages.sh test
+	@infra/test.sh
+
+bench: build ## Measure against FFmpeg and nginx; writes docs/benchmarks.md's figures
+	@infra/packages.sh bench
+	@infra/bench.sh
+
+fuzz: ## Fuzz each parser for FUZZ_SECONDS (default 60) seconds
+	@infra/fuzz.sh
