@@ -155,7 +155,7 @@ fn other_policies() {
             "900p 1600x900 3803k 30, 720p 1280x720 2800k 30, \
             480p 854x480 1400k 30, 360p 640x360 800k 30",
         ),
-        (Policy::Encoded, video(320, 180, 30_000, 0), "180p 320x180 283k 30"),
+        (Policy::Encoded, video(320, 180, 30_000, 0), "180p 320x180 282k 30"),
     ] {
         assert_eq!(show(&policy, source), expected, "{policy:?}");
     }
