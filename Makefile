@@ -17,10 +17,10 @@ demo: build ## As `make up`, with a built-in moving test broadcast
 packages: ## Install the Debian packages that building and running need
 	@infra/packages.sh run
 
-player: origin/player/dist/.stamp
+player: origin/player/dist/.stamp ## Build the embed player page
 
 # The embed player page, compiled into the binary.
-origin/player/dist/.stamp: packages $(shell find origin/player -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null)
+origin/player/dist/.stamp: $(shell find origin/player -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null) | packages
 	@echo "Building the player page"
 	@cd origin/player && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@

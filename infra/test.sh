@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Every test that needs no special hardware, with progress. Exits non-zero at the first suite that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s (%s s so far)\n' "$1" "$SECONDS"; }
+
+step "Format and lints"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+
+step "Building the tests"
+cargo build --workspace --all-targets --locked --quiet
+
+step "Rust tests"
+cargo test --workspace --locked --no-fail-fast
+
+step "The player in a real browser"
+infra/test-browser.sh
+
+step "done"
