@@ -1,0 +1,60 @@
+//! Every bound of the origin, with its unit, and what happens at it.
+//!
+//! Memory on paper: a followed broadcast of 12 Mbit/s keeps [`RECENT_MEDIA_S`] of media, 30 MB, until the
+//! process-wide `--cache-bytes` says less; an idle connection costs about 12 kB, a waiting reload about 3 kB.
+
+use std::time::Duration;
+
+/// Connections open at once. Further ones wait in the kernel's queue.
+pub(crate) const CONNECTIONS_MAX: usize = 60_000;
+/// Bytes of one request's line and headers (HTTP/1.1); beyond it the connection is closed with 431.
+pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of one request's decoded header list (HTTP/2).
+pub(crate) const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of path and query together; beyond it 414.
+pub(crate) const TARGET_BYTES_MAX: usize = 2_048;
+/// Requests in progress on one HTTP/2 connection.
+pub(crate) const STREAMS_PER_CONNECTION_MAX: u32 = 128;
+/// From the first byte (or the end of the answer before) to the end of a request's headers; then the connection closes.
+pub(crate) const HEADER_READ: Duration = Duration::from_secs(30);
+/// A TLS handshake that takes longer is dropped.
+pub(crate) const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+/// A reader that takes nothing for this long is cut off.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(30);
+/// Connections still answering this long after shutdown began are cut off.
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
+
+/// Playback ids remembered at once; the ones least recently asked for are forgotten.
+pub(crate) const PLAYBACKS_MAX: usize = 50_000;
+/// Broadcasts that one playback id may still be asked for after it moved on to newer ones.
+pub(crate) const BROADCASTS_PER_PLAYBACK_MAX: usize = 8;
+/// Replays whose index is kept in memory at once.
+pub(crate) const REPLAYS_MAX: usize = 256;
+/// How long the api's answer for a live or offline playback id is used without asking again.
+pub(crate) const LIVE_ANSWER: Duration = Duration::from_secs(1);
+/// The same for a replay, which hardly ever changes.
+pub(crate) const REPLAY_ANSWER: Duration = Duration::from_secs(30);
+/// An api that has not answered by then counts as down for this request: the last answer is used.
+pub(crate) const RESOLVE: Duration = Duration::from_secs(2);
+/// A live broadcast nobody has asked for during this time is no longer followed.
+pub(crate) const FOLLOW_IDLE: Duration = Duration::from_secs(60);
+/// First and longest pause between two attempts to subscribe.
+pub(crate) const SUBSCRIBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+
+/// Seconds of finished segments whose bytes stay in memory while the object store answers; older ones are read from it.
+pub(crate) const RECENT_MEDIA_S: u64 = 20;
+/// Seconds kept while the object store does not answer.
+pub(crate) const RECENT_MEDIA_WITHOUT_STORE_S: u64 = 60;
+/// Reads of the object store in progress at once; more wait for one to end.
+pub(crate) const STORE_READS_MAX: usize = 64;
+/// One read of the object store.
+pub(crate) const STORE_READ: Duration = Duration::from_secs(10);
+/// Pieces of a download fetched ahead of the reader.
+pub(crate) const DOWNLOAD_AHEAD_MAX: usize = 2;
+/// Renderings of one playlist kept at once (kinds × delta × gzip).
+pub(crate) const RENDERINGS_MAX: usize = 16;
+
+/// Target durations that a request may wait for what it names (rfc8216bis §6.2.5.2).
+pub(crate) const HOLD_TARGETS: u32 = 3;
+/// Seconds of target duration assumed before a presentation is known.
+pub(crate) const TARGET_DURATION_ASSUMED_S: u32 = 4;

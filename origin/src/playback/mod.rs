@@ -1,0 +1,4 @@
+//! What viewers can be shown: playback ids, the broadcasts behind them, and their bytes.
+
+pub(crate) mod objects;
+pub(crate) mod resolve;
