@@ -1,4 +1,5 @@
 //! Codec facts read from configuration records and bitstreams.
 
 pub mod aac;
+mod bits;
 pub mod h264;
