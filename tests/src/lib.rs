@@ -1,1 +1,5 @@
-//! tests
+//! What the tests across processes share: the real binary as a newcomer runs it, independent clients, and judges.
+
+pub mod dev;
+pub mod encoder;
+pub mod http;

@@ -8,15 +8,31 @@ use std::process::Command;
 const FILE_LINES_MAX: usize = 700;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace folder").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace folder")
+        .to_path_buf()
 }
 
 /// Every file that git tracks, relative to the root.
 fn tracked() -> Vec<PathBuf> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git runs");
-    assert!(listed.status.success(), "git ls-files failed: {}", String::from_utf8_lossy(&listed.stderr));
+    let listed = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
+    assert!(
+        listed.status.success(),
+        "git ls-files failed: {}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
     let names = String::from_utf8(listed.stdout).expect("file names are UTF-8");
-    names.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).filter(|p| root().join(p).is_file()).collect()
+    names
+        .split('\0')
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        .filter(|p| root().join(p).is_file())
+        .collect()
 }
 
 fn text(path: &Path) -> Option<String> {
@@ -30,7 +46,11 @@ fn dependencies() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
         .current_dir(root())
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "cargo metadata failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     packages
@@ -44,7 +64,10 @@ fn dependencies() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
                     _ => normal.insert(name),
                 };
             }
-            (package["name"].as_str().expect("a name").to_string(), (normal, development))
+            (
+                package["name"].as_str().expect("a name").to_string(),
+                (normal, development),
+            )
         })
         .collect()
 }
@@ -57,17 +80,32 @@ fn crates_import_only_whom_the_plan_allows() {
         ("headwater-model", &["headwater-media"][..]),
         ("headwater-api", &["headwater-model", "headwater-platform"][..]),
         ("headwater-scheduler", &["headwater-model", "headwater-platform"][..]),
-        ("headwater-gpu-worker", &["headwater-media", "headwater-model", "headwater-platform"][..]),
-        ("headwater-ingest-edge", &["headwater-media", "headwater-model", "headwater-platform"][..]),
-        ("headwater-origin", &["headwater-media", "headwater-model", "headwater-platform"][..]),
+        (
+            "headwater-gpu-worker",
+            &["headwater-media", "headwater-model", "headwater-platform"][..],
+        ),
+        (
+            "headwater-ingest-edge",
+            &["headwater-media", "headwater-model", "headwater-platform"][..],
+        ),
+        (
+            "headwater-origin",
+            &["headwater-media", "headwater-model", "headwater-platform"][..],
+        ),
     ]);
     for (name, (normal, development)) in dependencies() {
         let Some(allowed) = allowed.get(name.as_str()) else {
-            assert!(["headwater", "headwater-tests"].contains(&name.as_str()), "{name} is not in the plan");
+            assert!(
+                ["headwater", "headwater-tests"].contains(&name.as_str()),
+                "{name} is not in the plan"
+            );
             continue;
         };
         for import in normal.union(&development).filter(|i| i.starts_with("headwater")) {
-            assert!(allowed.contains(&import.as_str()), "{name} imports {import}: a new edge needs a decision record");
+            assert!(
+                allowed.contains(&import.as_str()),
+                "{name} imports {import}: a new edge needs a decision record"
+            );
         }
     }
 }
@@ -95,7 +133,10 @@ fn outside_things_appear_only_behind_their_seam() {
     }
     let media = &dependencies["headwater-media"].0;
     for outside in ["tokio", "tracing", "log", "rand", "chrono"] {
-        assert!(!media.contains(outside), "media holds no task, log line, randomness or clock, yet imports {outside}");
+        assert!(
+            !media.contains(outside),
+            "media holds no task, log line, randomness or clock, yet imports {outside}"
+        );
     }
 }
 
@@ -132,9 +173,16 @@ fn unsafe_stands_only_in_the_library_bindings_and_each_block_says_why() {
 
 #[test]
 fn files_stay_short() {
-    for path in tracked().iter().filter(|p| p.extension().is_some_and(|e| ["rs", "ts", "mjs"].iter().any(|x| e == *x))) {
+    for path in tracked().iter().filter(|p| {
+        p.extension()
+            .is_some_and(|e| ["rs", "ts", "mjs"].iter().any(|x| e == *x))
+    }) {
         let lines = text(path).map_or(0, |t| t.lines().count());
-        assert!(lines <= FILE_LINES_MAX, "{} has {lines} lines; at most {FILE_LINES_MAX}", path.display());
+        assert!(
+            lines <= FILE_LINES_MAX,
+            "{} has {lines} lines; at most {FILE_LINES_MAX}",
+            path.display()
+        );
     }
 }
 
@@ -155,7 +203,12 @@ fn nothing_unfinished_and_no_place_of_one_machine_is_committed() {
         let Some(source) = text(&path) else { continue };
         for word in &words {
             let found = source.lines().position(|line| line.contains(word.as_str()));
-            assert!(found.is_none(), "{}:{}: holds {word:?}", path.display(), found.unwrap_or(0) + 1);
+            assert!(
+                found.is_none(),
+                "{}:{}: holds {word:?}",
+                path.display(),
+                found.unwrap_or(0) + 1
+            );
         }
     }
 }
@@ -163,10 +216,15 @@ fn nothing_unfinished_and_no_place_of_one_machine_is_committed() {
 #[test]
 fn every_make_target_is_listed_by_help() {
     let makefile = text(Path::new("Makefile")).expect("the Makefile");
-    let phony = makefile.lines().find_map(|l| l.strip_prefix(".PHONY:")).expect("a list of targets");
+    let phony = makefile
+        .lines()
+        .find_map(|l| l.strip_prefix(".PHONY:"))
+        .expect("a list of targets");
     for target in phony.split_whitespace() {
         assert!(
-            makefile.lines().any(|l| l.starts_with(&format!("{target}:")) && l.contains("## ")),
+            makefile
+                .lines()
+                .any(|l| l.starts_with(&format!("{target}:")) && l.contains("## ")),
             "`make {target}` has no line in `make help`"
         );
     }
