@@ -1,0 +1,147 @@
+//! The master timeline: what every rendition's playlist lists, in the same numbers.
+
+use super::{OpenSegment, Segment, Track, Window};
+use crate::time::{MediaTime, Round, Timescale};
+
+use super::edit::{PARTS_KEPT_TARGETS, SEGMENTS_MAX};
+
+/// One number of the master timeline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slot {
+    /// Its number; slots have no holes.
+    pub seq: u64,
+    /// Where it starts in the lead rendition that has it.
+    pub start: MediaTime,
+    /// Where it ends there.
+    pub end: MediaTime,
+}
+
+/// What one rendition has in a slot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SlotKind<'a> {
+    /// The segment.
+    Segment(&'a Segment),
+    /// Nothing, and nothing will come: `EXT-X-GAP`.
+    Gap,
+}
+
+/// The master timeline, or the newest stretch of it. Segments are numbered by the lead rendition (the first of the
+/// epoch that has the number: video where there is one).
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Ascending, without holes; never empty.
+    pub slots: Vec<Slot>,
+    /// Parts are listed from this number on.
+    pub parts_from: u64,
+    /// What lies before this number and is missing stays missing.
+    gaps_before: u64,
+}
+
+impl MediaTime {
+    /// Whole milliseconds, to the nearest.
+    pub(crate) fn to_ms(self) -> i64 {
+        self.to(Timescale::MILLIS, Round::Nearest).ticks
+    }
+}
+
+impl Window {
+    /// The master timeline, of which at least the newest `keep_ms` (all of it with `None`). `None` while no
+    /// rendition has a finished segment.
+    pub fn view(&self, keep_ms: Option<i64>) -> Option<View> {
+        let first = self
+            .tracks
+            .values()
+            .filter_map(|t| t.segments().front())
+            .map(|s| s.seq)
+            .min()?;
+        let last = self.tracks.values().filter_map(Track::last_seq).max()?;
+        let first = first.max(last.saturating_sub(SEGMENTS_MAX as u64 - 1));
+        let target_ms = i64::from(self.settings.latency.target_duration_s()) * 1_000;
+        let mut slots: Vec<Slot> = Vec::new();
+        // Newest first, so that a short view of a long window is cheap.
+        let mut edge_ms = None;
+        for seq in (first..=last).rev() {
+            let slot = self.lead(seq).unwrap_or_else(|| hole(seq, slots.last(), target_ms));
+            let edge = *edge_ms.get_or_insert(slot.end.to_ms());
+            if keep_ms.is_some_and(|keep| slot.end.to_ms() <= edge.saturating_sub(keep)) {
+                break;
+            }
+            slots.push(slot);
+        }
+        slots.reverse();
+        let edge = edge_ms?;
+        let since = |back: i64| {
+            slots
+                .iter()
+                .rev()
+                .take_while(|s| s.end.to_ms() > edge - back)
+                .last()
+                .map_or(last, |s| s.seq)
+        };
+        let recent = since(target_ms * PARTS_KEPT_TARGETS);
+        let gaps_before = if self.ended { u64::MAX } else { recent };
+        Some(View {
+            parts_from: recent,
+            gaps_before,
+            slots,
+        })
+    }
+
+    fn lead(&self, seq: u64) -> Option<Slot> {
+        let (_, epoch) = self.epoch_of(seq)?;
+        epoch.renditions.iter().find_map(|rendition| {
+            let segment = self.track(&rendition.name)?.segment(seq)?;
+            let at = |ticks| MediaTime::new(ticks, rendition.scale());
+            let end = segment.decode_time.saturating_add(i64::from(segment.duration));
+            Some(Slot {
+                seq,
+                start: at(segment.decode_time),
+                end: at(end),
+            })
+        })
+    }
+}
+
+/// A number that no rendition has, before the slot `after`.
+fn hole(seq: u64, after: Option<&Slot>, target_ms: i64) -> Slot {
+    let end = after.map_or(MediaTime::ZERO, |slot| slot.start);
+    let start = MediaTime::new(end.to_ms().saturating_sub(target_ms).max(0), Timescale::MILLIS);
+    Slot { seq, start, end }
+}
+
+impl View {
+    /// What `track` has in each slot, oldest first; ends before the first segment that it has yet to make.
+    pub fn listed<'a>(&'a self, track: Option<&'a Track>) -> impl Iterator<Item = (Slot, SlotKind<'a>)> {
+        let made = track.map_or(0, |t| {
+            t.open()
+                .map(|o| o.seq)
+                .into_iter()
+                .chain(t.last_seq())
+                .max()
+                .unwrap_or(0)
+        });
+        let gaps_before = self.gaps_before.max(made);
+        self.slots.iter().map_while(move |slot| {
+            let segment = track.and_then(|t| t.segment(slot.seq));
+            match segment {
+                Some(segment) => Some((*slot, SlotKind::Segment(segment))),
+                None if slot.seq < gaps_before => Some((*slot, SlotKind::Gap)),
+                None => None,
+            }
+        })
+    }
+
+    /// Number of the newest segment in `track`'s playlist, which may be a gap.
+    pub fn last_seq(&self, track: Option<&Track>) -> Option<u64> {
+        let first = self.slots.first()?.seq;
+        let count = self.listed(track).count() as u64;
+        (count > 0).then(|| first + count - 1)
+    }
+
+    /// The segment that follows `last` in `track`, where it has parts already.
+    pub fn open_after<'a>(&self, track: Option<&'a Track>, last: u64) -> Option<&'a OpenSegment> {
+        track
+            .and_then(Track::open)
+            .filter(|open| open.seq == last.saturating_add(1))
+    }
+}
