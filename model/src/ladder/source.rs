@@ -1,5 +1,7 @@
 //! What the publisher sends, as far as the ladder cares.
 
+use headwater_media::codec::h264;
+use headwater_media::{CodecConfig, Track, TrackKind};
 use serde::{Deserialize, Serialize};
 
 /// Longest side of a picture that is taken, pixels.
@@ -63,6 +65,19 @@ pub enum SourceError {
 }
 
 impl Source {
+    /// What these tracks are, as far as their configurations say. `bitrate_bps` and `fps_milli` (frames per second ×
+    /// 1000) are the edge's measurements, 0 where it has none; a measured rate goes before the one in the headers.
+    pub fn of_tracks(tracks: &[Track], bitrate_bps: u64, fps_milli: u32) -> Self {
+        let video = tracks.iter().find_map(|track| match &track.config {
+            CodecConfig::H264(config) => Some(h264_video(config, bitrate_bps, fps_milli)),
+            _ => None,
+        });
+        Self {
+            video,
+            audio: tracks.iter().any(|track| track.config.kind() == TrackKind::Audio),
+        }
+    }
+
     /// Refuses pictures that nothing can be made of.
     pub fn validate(&self) -> Result<(), SourceError> {
         match self.video {
@@ -93,5 +108,38 @@ impl Video {
         };
         let even = |side: u64| (side.clamp(2, u64::from(4 * SIDE_MAX_PX)) as u32) & !1;
         (even(width), even(height))
+    }
+}
+
+/// Baseline, Main and High: what browsers and televisions decode.
+const COMMON_PROFILES: [u8; 3] = [66, 77, 100];
+
+fn h264_video(config: &h264::Config, bitrate_bps: u64, fps_milli: u32) -> Video {
+    let sps = config.sps();
+    let common = COMMON_PROFILES.contains(&sps.profile)
+        && sps.chroma == 1
+        && sps.bit_depth == 8
+        && sps.bit_depth_chroma == 8
+        && !sps.interlaced;
+    let header_fps_milli = sps
+        .frame_rate
+        .map_or(0, |(num, den)| u64::from(num) * 1_000 / u64::from(den.max(1)));
+    let fps_milli = if fps_milli > 0 {
+        fps_milli
+    } else {
+        u32::try_from(header_fps_milli).unwrap_or(0)
+    };
+    Video {
+        codec: if common {
+            VideoCodec::H264Common
+        } else {
+            VideoCodec::Other
+        },
+        width: sps.width,
+        height: sps.height,
+        sar_num: sps.sample_aspect.0,
+        sar_den: sps.sample_aspect.1,
+        fps_milli,
+        bitrate_bps,
     }
 }

@@ -344,3 +344,36 @@ fn sources_that_nothing_can_be_made_of() {
     );
     assert_eq!(Source::default().validate(), Err(SourceError::Nothing));
 }
+
+#[test]
+fn sources_are_read_from_their_configurations() {
+    use headwater_media::codec::h264;
+    use headwater_media::{CodecConfig, Timescale, Track, TrackId};
+
+    // x264, 1280x720 at 30, High, 4:2:0, 8 bits: `ffmpeg -f lavfi -i testsrc2=s=1280x720:r=30 -c:v libx264 -pix_fmt yuv420p`.
+    let avcc = "0164001fffe1001a6764001facd9405005bb0110000003001000000303c0f183196001000668ebe3cb22c0fdf8f800";
+    let record: Vec<u8> = (0..avcc.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&avcc[at..at + 2], 16).expect("hex"))
+        .collect();
+    let track = Track {
+        id: TrackId::VIDEO,
+        timescale: Timescale::VIDEO,
+        config: CodecConfig::H264(h264::Config::parse(record.into()).expect("a captured avcC")),
+        language: None,
+    };
+    let expected = video(1280, 720, 30_000, 2_000_000);
+    assert_eq!(
+        Source::of_tracks(std::slice::from_ref(&track), 2_000_000, 0),
+        Source {
+            video: Some(expected),
+            audio: false
+        }
+    );
+    let measured = Source::of_tracks(&[track], 0, 29_970).video.expect("a picture");
+    assert_eq!(
+        (measured.fps_milli, measured.bitrate_bps),
+        (29_970, 0),
+        "a measured rate goes before the header's"
+    );
+}
