@@ -1,5 +1,10 @@
 //! HLS playlists (draft-pantos-hls-rfc8216bis), rendered purely from a [`Window`](crate::window::Window).
 
 mod directives;
+mod media;
+mod multivariant;
+pub(crate) mod text;
 
 pub use directives::{DirectiveError, Directives, Reload, Skip, reload_decision};
+pub use media::{MediaOptions, Names, media_playlist};
+pub use multivariant::{MultivariantOptions, multivariant};

@@ -29,7 +29,7 @@ pub enum SlotKind<'a> {
 /// epoch that has the number: video where there is one).
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// Ascending, without holes; never empty.
+    /// Ascending, without holes.
     pub slots: Vec<Slot>,
     /// Parts are listed from this number on.
     pub parts_from: u64,
@@ -110,6 +110,15 @@ fn hole(seq: u64, after: Option<&Slot>, target_ms: i64) -> Slot {
 }
 
 impl View {
+    /// The view of a window that has no finished segment yet.
+    pub(crate) fn empty() -> Self {
+        Self {
+            slots: Vec::new(),
+            parts_from: 0,
+            gaps_before: 0,
+        }
+    }
+
     /// What `track` has in each slot, oldest first; ends before the first segment that it has yet to make.
     pub fn listed<'a>(&'a self, track: Option<&'a Track>) -> impl Iterator<Item = (Slot, SlotKind<'a>)> {
         let made = track.map_or(0, |t| {

@@ -1,0 +1,45 @@
+//! What an operator sets.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use headwater_platform::Secret;
+use headwater_platform::rpc::RpcConfig;
+
+use crate::Database;
+
+/// The api's configuration.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Address of the HTTP listener for people and probes.
+    #[arg(long, env = "HEADWATER_API_LISTEN", default_value = "127.0.0.1:8080")]
+    pub api_listen: SocketAddr,
+    /// Address of the gRPC listener for edges and origins.
+    #[arg(long, env = "HEADWATER_API_RPC_LISTEN", default_value = "127.0.0.1:7001")]
+    pub api_rpc_listen: SocketAddr,
+    /// Where promises are kept.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// How processes trust one another.
+    #[command(flatten)]
+    pub rpc: RpcConfig,
+}
+
+/// Where promises are kept.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseConfig {
+    /// PostgreSQL address, with its user: postgres://user:password@host:port/database
+    #[arg(long, env = "HEADWATER_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Secret,
+    /// Connections of the api to PostgreSQL at most. Higher answers more calls at once; each costs the server about
+    /// 10 MB.
+    #[arg(long, env = "HEADWATER_API_DATABASE_CONNECTIONS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub api_database_connections: u32,
+}
+
+impl DatabaseConfig {
+    /// A pool that connects when first used. Fails only for a malformed address.
+    pub fn open(&self) -> anyhow::Result<Database> {
+        Database::open(&self.database_url, self.api_database_connections)
+    }
+}

@@ -1,0 +1,135 @@
+//! The multivariant playlist.
+
+use std::fmt::Write;
+
+use super::text;
+use crate::window::{Epoch, Kind, Rendition, Window};
+
+/// What players should start with where the network is unknown: the nearest variant comes first.
+const FIRST_VARIANT_BPS: u32 = 2_000_000;
+
+/// Where the playlist stands, and which playlists it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultivariantOptions<'a> {
+    /// Put before `{rendition}/{file}`: `{broadcast}/` for the public playlist, nothing for the stored one.
+    pub base: &'a str,
+    /// `index.m3u8` or `dvr.m3u8`.
+    pub file: &'a str,
+}
+
+/// Renders the multivariant playlist of the newest epoch. `None` before the first epoch, and while a video
+/// rendition has nothing that a player could load (with sound alone: while the sound has not).
+pub fn multivariant(window: &Window, options: &MultivariantOptions<'_>) -> Option<String> {
+    let epoch = window.epoch()?;
+    let mut video: Vec<&Rendition> = playable(window, epoch, Kind::Video).collect();
+    let audio: Vec<&Rendition> = playable(window, epoch, Kind::Audio).collect();
+    let has_video = epoch.renditions.iter().any(|r| r.kind == Kind::Video);
+    let all_ready = video.len() + audio.len() == epoch.renditions.len();
+    if video.is_empty() && (has_video || audio.is_empty()) || !window.ended() && !all_ready && first_moments(window) {
+        return None;
+    }
+    video.sort_by(|a, b| b.bandwidth_bps.cmp(&a.bandwidth_bps));
+    let nearest = (0..video.len()).min_by_key(|i| video[*i].bandwidth_bps.abs_diff(FIRST_VARIANT_BPS));
+    if let Some(nearest) = nearest {
+        video[..=nearest].rotate_right(1);
+    }
+    let mut out = String::with_capacity(256 + 384 * (video.len() + audio.len()));
+    out.push_str("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    if video.is_empty() {
+        for rendition in audio {
+            variant(&mut out, rendition, None, options);
+        }
+        return Some(out);
+    }
+    for (i, rendition) in audio.iter().enumerate() {
+        media(&mut out, rendition, i == 0, options);
+    }
+    for rendition in video {
+        variant(
+            &mut out,
+            rendition,
+            audio.iter().max_by_key(|r| r.bandwidth_bps).copied(),
+            options,
+        );
+    }
+    Some(out)
+}
+
+/// Whether the epoch's renditions are still appearing: a rendition that a player never sees in the list is lost to
+/// it, so the list waits for all of them at first, and goes without the missing afterwards.
+fn first_moments(window: &Window) -> bool {
+    let most = window
+        .tracks()
+        .map(|(_, track)| track.segments().len())
+        .max()
+        .unwrap_or(0);
+    most < 2
+}
+
+fn playable<'a>(window: &'a Window, epoch: &'a Epoch, kind: Kind) -> impl Iterator<Item = &'a Rendition> {
+    epoch.renditions.iter().filter(move |r| r.kind == kind).filter(|r| {
+        window
+            .track(&r.name)
+            .is_some_and(|track| !track.segments().is_empty() || track.open().is_some())
+    })
+}
+
+fn media(out: &mut String, rendition: &Rendition, default: bool, options: &MultivariantOptions<'_>) {
+    out.push_str("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"");
+    quoted(out, &rendition.name);
+    out.push('"');
+    if !rendition.language.is_empty() {
+        out.push_str(",LANGUAGE=\"");
+        quoted(out, &rendition.language);
+        out.push('"');
+    }
+    out.push_str(if default {
+        ",DEFAULT=YES,AUTOSELECT=YES"
+    } else {
+        ",DEFAULT=NO,AUTOSELECT=YES"
+    });
+    if rendition.channels > 0 {
+        let _ = write!(out, ",CHANNELS=\"{}\"", rendition.channels);
+    }
+    let _ = writeln!(out, ",URI=\"{}{}/{}\"", options.base, rendition.name, options.file);
+}
+
+fn variant(out: &mut String, rendition: &Rendition, audio: Option<&Rendition>, options: &MultivariantOptions<'_>) {
+    let with = |own: u32, sound: Option<u32>| own.saturating_add(sound.unwrap_or(0)).max(1);
+    let peak = with(rendition.bandwidth_bps, audio.map(|a| a.bandwidth_bps));
+    let average = with(rendition.average_bandwidth_bps, audio.map(|a| a.average_bandwidth_bps));
+    let _ = write!(
+        out,
+        "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={},CODECS=\"",
+        average.min(peak)
+    );
+    quoted(out, &rendition.codecs);
+    if let Some(audio) = audio {
+        out.push(',');
+        quoted(out, &audio.codecs);
+    }
+    out.push('"');
+    if rendition.kind == Kind::Video {
+        let (width, height) = rendition.display_size();
+        if width > 0 && height > 0 {
+            let _ = write!(out, ",RESOLUTION={width}x{height}");
+        }
+        if rendition.fps_milli > 0 {
+            let fps = u64::from(rendition.fps_milli);
+            out.push_str(",FRAME-RATE=");
+            text::int(out, fps / 1_000);
+            out.push('.');
+            text::padded(out, fps % 1_000, 3);
+        }
+        out.push_str(",VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE");
+        if audio.is_some() {
+            out.push_str(",AUDIO=\"audio\"");
+        }
+    }
+    let _ = writeln!(out, "\n{}{}/{}", options.base, rendition.name, options.file);
+}
+
+/// What may not stand in a quoted string is left out.
+fn quoted(out: &mut String, value: &str) {
+    out.extend(value.chars().filter(|c| !c.is_control() && *c != '"'));
+}
