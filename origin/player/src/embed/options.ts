@@ -1,0 +1,17 @@
+import type { Options } from '../player/player.ts'
+
+/**
+ * Reads the address of the page: `/embed/{playback_id}` with `?autoplay=0` to wait for a click, `?muted=0` to start
+ * with sound where the browser allows it, `?engine=native` or `?engine=hls.js` to override the choice of engine.
+ */
+export function readOptions(url: URL): Options {
+  const playbackId = /^\/embed\/([A-Za-z0-9_-]+)\/?$/.exec(url.pathname)?.[1] ?? ''
+  const engine = url.searchParams.get('engine')
+  const autoplay = url.searchParams.get('autoplay') !== '0'
+  return {
+    playbackId,
+    autoplay,
+    muted: autoplay && url.searchParams.get('muted') !== '0',
+    engine: engine === 'native' || engine === 'hls.js' ? engine : 'auto',
+  }
+}

@@ -1,0 +1,117 @@
+/** The state of a playback id as `/{playback_id}/state.json` tells it. */
+export interface ChannelState {
+  readonly state: 'offline' | 'live' | 'reconnecting' | 'finishing' | 'ended'
+  readonly kind: 'channel' | 'replay'
+  readonly title: string
+  readonly broadcastId: string | null
+  /** When the broadcast started, in milliseconds since 1970; null when unknown. */
+  readonly startedMs: number | null
+  readonly replayPlaybackId: string | null
+}
+
+/** Why the state could not be read: the origin answered with a refusal, or did not answer at all. */
+export type StateFailure = 'not-found' | 'refused' | 'unreachable'
+
+/** One look at the state: either what it is or why it is not known. */
+export type Observation = { readonly ok: true; readonly state: ChannelState } | { readonly ok: false; readonly failure: StateFailure }
+
+const STATES = ['offline', 'live', 'reconnecting', 'finishing', 'ended'] as const
+const REQUEST_TIMEOUT_MS = 8_000
+
+/** Delays between two looks at the state, in milliseconds, before jitter. */
+const OFFLINE_DELAY_MS = 3_000
+const RECONNECTING_DELAY_MS = 2_500
+const LIVE_DELAY_MS = 15_000
+const ENDED_DELAY_MS = 12_000
+const FAILURE_DELAY_MAX_MS = 20_000
+const HIDDEN_FACTOR = 3
+
+/** Reads `state.json`, trusting nothing in it. Returns null when it is not the state of a playback id. */
+export function parseState(json: unknown): ChannelState | null {
+  if (typeof json !== 'object' || json === null) return null
+  const fields = json as Record<string, unknown>
+  const state = STATES.find((known) => known === fields['state'])
+  if (!state) return null
+  return {
+    state,
+    kind: fields['kind'] === 'replay' ? 'replay' : 'channel',
+    title: typeof fields['title'] === 'string' ? fields['title'].slice(0, 300) : '',
+    broadcastId: text(fields['broadcast_id']),
+    startedMs: typeof fields['started_ms'] === 'number' ? fields['started_ms'] : null,
+    replayPlaybackId: text(fields['replay_playback_id']),
+  }
+}
+
+/** True while more media of the broadcast may come. */
+export function isOnAir(state: ChannelState): boolean {
+  return state.state === 'live' || state.state === 'reconnecting' || state.state === 'finishing'
+}
+
+/**
+ * How long to wait before the next look. Spread over half to one and a half times the nominal delay, so that viewers
+ * who were cut off together do not return together. `random` lies in [0, 1).
+ */
+export function nextDelayMs(last: Observation, failuresInARow: number, hidden: boolean, random: number): number {
+  const nominal = last.ok
+    ? delayOf(last.state)
+    : Math.min(FAILURE_DELAY_MAX_MS, 1_000 * 2 ** Math.min(failuresInARow, 10))
+  return nominal * (hidden ? HIDDEN_FACTOR : 1) * (0.5 + random)
+}
+
+function delayOf(state: ChannelState): number {
+  switch (state.state) {
+    case 'offline': return OFFLINE_DELAY_MS
+    case 'reconnecting':
+    case 'finishing': return RECONNECTING_DELAY_MS
+    case 'live': return LIVE_DELAY_MS
+    case 'ended': return ENDED_DELAY_MS
+  }
+}
+
+/** Looks once. Never throws: a failure is an observation too. */
+export async function observe(url: string): Promise<Observation> {
+  const abort = new AbortController()
+  const timer = setTimeout(() => abort.abort(), REQUEST_TIMEOUT_MS)
+  try {
+    const response = await fetch(url, { signal: abort.signal, credentials: 'omit' })
+    if (response.status === 404 || response.status === 410) return { ok: false, failure: 'not-found' }
+    if (response.status === 401 || response.status === 403) return { ok: false, failure: 'refused' }
+    if (!response.ok) return { ok: false, failure: 'unreachable' }
+    const state = parseState(await response.json())
+    return state ? { ok: true, state } : { ok: false, failure: 'unreachable' }
+  } catch {
+    return { ok: false, failure: 'unreachable' }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Looks at the state again and again, at a pace that fits what it saw. */
+export class StateWatch {
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #failures = 0
+  #looking = false
+  readonly #url: string
+  readonly #onObservation: (observation: Observation) => void
+
+  constructor(url: string, onObservation: (observation: Observation) => void) {
+    this.#url = url
+    this.#onObservation = onObservation
+  }
+
+  /** Looks at once, for instance because playback ran dry. A look under way is enough. */
+  async now(): Promise<void> {
+    if (this.#looking) return
+    clearTimeout(this.#timer)
+    this.#looking = true
+    const observation = await observe(this.#url)
+    this.#looking = false
+    this.#failures = observation.ok ? 0 : this.#failures + 1
+    this.#timer = setTimeout(() => void this.now(), nextDelayMs(observation, this.#failures, document.hidden, Math.random()))
+    this.#onObservation(observation)
+  }
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}
