@@ -1,1 +1,7 @@
-//! gpu-worker
+//! Access units in, renditions out.
+
+mod codec;
+mod pipeline;
+pub mod transcoder;
+
+pub use transcoder::transcoder_main;

@@ -113,7 +113,7 @@ fn crates_import_only_whom_the_plan_allows() {
 #[test]
 fn outside_things_appear_only_behind_their_seam() {
     let only: [(&str, &[&str]); 8] = [
-        ("ffmpeg-next", &["headwater-gpu-worker"]),
+        ("ffmpeg-sys-next", &["headwater-gpu-worker"]),
         ("sqlx", &["headwater-api", "headwater-scheduler", "headwater-tests"]),
         ("redis", &["headwater-platform"]),
         ("aws-sdk-s3", &["headwater-platform"]),

@@ -1,0 +1,171 @@
+//! H.264 encoding by libx264, through libavcodec.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use ffmpeg_sys_next as ffi;
+
+use super::context::Context;
+use crate::codec::{CodecError, Delay, Encoder, Frame, Unit, VideoSettings, annexb, h264_level};
+
+const CODEC: &str = "libx264";
+
+/// Pictures that the encoder may hold back before something is badly wrong with it.
+const HELD_FRAMES_MAX: usize = 512;
+
+/// An open x264. IDR pictures come where they are asked for and nowhere else.
+pub(super) struct X264 {
+    context: Context,
+    record: Bytes,
+    /// Presentation times of frames whose unit has not come out: the n-th unit decodes at the n-th of them.
+    held: VecDeque<i64>,
+}
+
+impl X264 {
+    pub(super) fn open(settings: &VideoSettings) -> Result<Self, CodecError> {
+        let codec = Context::encoder("libx264").ok_or(CodecError::Missing(CODEC))?;
+        let open = |source| CodecError::Open {
+            codec: CODEC,
+            what: format!("{settings:?}"),
+            source,
+        };
+        let mut context = Context::new(codec).map_err(open)?;
+        let peak_bps = peak_bps(settings.bitrate_bps);
+        let level = h264_level(settings.width, settings.height, settings.fps_milli, peak_bps);
+        let fields = context.fields();
+        fields.width = settings.width as i32;
+        fields.height = settings.height as i32;
+        fields.pix_fmt = ffi::AVPixelFormat::AV_PIX_FMT_YUV420P;
+        fields.time_base = ffi::AVRational { num: 1, den: 90_000 };
+        fields.framerate = ffi::AVRational {
+            num: settings.fps_milli.max(1) as i32,
+            den: 1_000,
+        };
+        fields.sample_aspect_ratio = ffi::AVRational { num: 1, den: 1 };
+        fields.color_range = ffi::AVColorRange::AVCOL_RANGE_MPEG;
+        // SAFETY: x264's own table of code points is the one of the enumerations; `code_point` keeps to defined values.
+        unsafe {
+            fields.color_primaries = std::mem::transmute::<u32, _>(code_point(settings.colour.primaries, 12));
+            fields.color_trc = std::mem::transmute::<u32, _>(code_point(settings.colour.transfer, 18));
+            fields.colorspace = std::mem::transmute::<u32, _>(code_point(settings.colour.matrix, 10));
+        }
+        fields.bit_rate = i64::from(settings.bitrate_bps);
+        fields.rc_max_rate = i64::from(peak_bps);
+        fields.rc_buffer_size = settings.bitrate_bps as i32;
+        fields.level = i32::from(level);
+        fields.thread_count = settings.threads.max(1) as i32;
+        fields.flags |= (ffi::AV_CODEC_FLAG_GLOBAL_HEADER | ffi::AV_CODEC_FLAG_CLOSED_GOP) as i32;
+        let params = params(settings);
+        context
+            .open(&[
+                ("preset", &settings.preset),
+                ("profile", "high"),
+                ("forced-idr", "1"),
+                ("x264-params", &params),
+            ])
+            .map_err(open)?;
+        let record = annexb::avcc(context.extradata()).ok_or(CodecError::NoParameterSets(CODEC))?;
+        Ok(Self {
+            context,
+            record,
+            held: VecDeque::new(),
+        })
+    }
+
+    fn drain(&mut self, pts: i64) -> Result<Vec<Unit>, CodecError> {
+        let mut units = Vec::new();
+        loop {
+            let unit = self
+                .context
+                .receive_unit(|data, pts, key| (annexb::to_lengths(data), pts, key))
+                .map_err(|source| CodecError::Failed {
+                    codec: CODEC,
+                    pts,
+                    source,
+                })?;
+            let Some((data, pts, key)) = unit else { return Ok(units) };
+            let dts = self.held.pop_front().unwrap_or(pts);
+            let duration = self.held.front().and_then(|next| u32::try_from(next - dts).ok());
+            units.push(Unit {
+                dts,
+                pts,
+                duration,
+                key,
+                data,
+            });
+        }
+    }
+}
+
+/// The peak that a rung of this average may reach.
+fn peak_bps(bitrate_bps: u32) -> u32 {
+    bitrate_bps.saturating_add(bitrate_bps / 10)
+}
+
+/// What differs from the preset. `stitchable` keeps parameter sets a function of the settings alone, so that
+/// another worker's segments decode with the same init segment.
+fn params(settings: &VideoSettings) -> String {
+    let delay = match settings.delay {
+        Delay::Low => "bframes=0:rc-lookahead=10",
+        Delay::Standard => "bframes=2:rc-lookahead=20",
+    };
+    // Lookahead in a thread of its own holds more pictures and saves no work; with one thread it runs inline.
+    let lookahead = if settings.threads <= 1 {
+        ":sync-lookahead=0:lookahead-threads=1"
+    } else {
+        ""
+    };
+    format!("keyint=infinite:min-keyint=1:scenecut=0:open-gop=0:repeat-headers=0:stitchable=1:{delay}{lookahead}")
+}
+
+/// A code point within the enumeration, else 2 (unspecified). 0 and 3 are reserved.
+fn code_point(value: u8, max: u8) -> u32 {
+    if value == 0 || value == 3 || value > max {
+        2
+    } else {
+        u32::from(value)
+    }
+}
+
+impl Encoder for X264 {
+    fn encode(&mut self, frame: &Frame, key: bool) -> Result<Vec<Unit>, CodecError> {
+        let picture = frame.picture.host(CODEC)?;
+        let failed = |source| CodecError::Failed {
+            codec: CODEC,
+            pts: frame.pts,
+            source,
+        };
+        if self.held.len() >= HELD_FRAMES_MAX {
+            return Err(failed(super::AvError::NO_MEMORY));
+        }
+        let mut shown = picture.frame().share().map_err(failed)?;
+        let fields = shown.fields_mut();
+        fields.pts = frame.pts;
+        // The decoder left its own picture type here; the encoder would take it for an order.
+        fields.pict_type = if key {
+            ffi::AVPictureType::AV_PICTURE_TYPE_I
+        } else {
+            ffi::AVPictureType::AV_PICTURE_TYPE_NONE
+        };
+        self.held.push_back(frame.pts);
+        self.context.send_frame(Some(&shown)).map_err(failed)?;
+        self.drain(frame.pts)
+    }
+
+    fn finish(&mut self) -> Result<Vec<Unit>, CodecError> {
+        let pts = self.held.back().copied().unwrap_or(0);
+        match self.context.send_frame(None) {
+            Ok(()) => self.drain(pts),
+            Err(e) if e.is_end() => Ok(Vec::new()),
+            Err(source) => Err(CodecError::Failed {
+                codec: CODEC,
+                pts,
+                source,
+            }),
+        }
+    }
+
+    fn record(&self) -> Bytes {
+        self.record.clone()
+    }
+}

@@ -1,0 +1,185 @@
+//! The threads of the video side.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::frame_rate::Thin;
+use super::keys::Keys;
+use super::{
+    CORRUPT_UNITS_MAX, Output, QUEUE_FRAMES_MAX, QUEUE_UNITS_MAX, RUNGS_MAX, Sink, VideoPlan, encoder_threads,
+};
+use crate::codec::{Backend, CodecError, Colour, Decoder, Encoder, Frame, Scaler, Unit, VideoSettings};
+
+/// Rate that encoders are told when the source's is unknown, frames/s × 1000.
+const FPS_UNKNOWN_MILLI: u32 = 30_000;
+
+/// A running decoder, scaler and set of encoders.
+pub(super) struct Video {
+    units: SyncSender<(Unit, bool)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A frame on its way, and whether it becomes an IDR.
+type Shown = (Frame, bool);
+
+/// One rung at the scaler.
+struct Step {
+    scaler: Box<dyn Scaler>,
+    thin: Thin,
+    queue: SyncSender<Shown>,
+}
+
+impl Video {
+    pub(super) fn start(backend: &dyn Backend, plan: &VideoPlan, sink: &Sink) -> Result<Self, CodecError> {
+        assert!(plan.rungs.len() <= RUNGS_MAX, "a plan has at most {RUNGS_MAX} rungs");
+        let decoder = backend.decoder(&plan.avcc)?;
+        let source_fps = if plan.source.2 == 0 {
+            FPS_UNKNOWN_MILLI
+        } else {
+            plan.source.2
+        };
+        // Each rung is scaled from the next larger one.
+        let mut order: Vec<usize> = (0..plan.rungs.len()).collect();
+        order.sort_by_key(|i| std::cmp::Reverse((plan.rungs[*i].width * plan.rungs[*i].height, *i)));
+        let mut steps = Vec::new();
+        let mut encoders = Vec::new();
+        for index in order {
+            let rung = &plan.rungs[index];
+            let thin = Thin::new(source_fps, rung.fps_max_milli);
+            let fps_milli = thin.fps_milli(source_fps);
+            let encoder = backend.encoder(&VideoSettings {
+                width: rung.width,
+                height: rung.height,
+                bitrate_bps: rung.bitrate_bps,
+                fps_milli,
+                delay: plan.delay,
+                preset: plan.preset.clone(),
+                threads: encoder_threads(rung, fps_milli, &plan.preset),
+                colour: Colour::default(),
+            })?;
+            let (queue, frames) = sync_channel(QUEUE_FRAMES_MAX);
+            steps.push(Step {
+                scaler: backend.scaler(rung.width, rung.height)?,
+                thin,
+                queue,
+            });
+            encoders.push((index, encoder, frames));
+        }
+        let mut threads = Vec::new();
+        for (rung, encoder, frames) in encoders {
+            let sink = sink.clone();
+            threads.push(spawn(format!("encode-{rung}"), move || {
+                encode(rung, encoder, &frames, &sink)
+            }));
+        }
+        let (shown, frames) = sync_channel(QUEUE_FRAMES_MAX);
+        let (units, pending) = sync_channel(QUEUE_UNITS_MAX);
+        let (keys, to_sink) = (Keys::new(plan.grid), sink.clone());
+        threads.push(spawn("scale".into(), move || scale(steps, &frames, &to_sink)));
+        let to_sink = sink.clone();
+        threads.push(spawn("decode".into(), move || {
+            decode(decoder, keys, &pending, &shown, &to_sink)
+        }));
+        Ok(Self { units, threads })
+    }
+
+    pub(super) fn push(&self, unit: Unit, force_idr: bool) -> bool {
+        self.units.send((unit, force_idr)).is_ok()
+    }
+
+    /// Closing the first queue drains the threads one after another.
+    pub(super) fn finish(self) {
+        drop(self.units);
+        for thread in self.threads {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .expect("a thread starts unless the machine is out of memory")
+}
+
+fn decode(
+    mut decoder: Box<dyn Decoder>,
+    mut keys: Keys,
+    units: &Receiver<(Unit, bool)>,
+    shown: &SyncSender<Shown>,
+    sink: &Sink,
+) {
+    let mut corrupt_in_a_row = 0;
+    let show = |keys: &mut Keys, frames: Vec<Frame>| {
+        frames.into_iter().all(|frame| {
+            let key = keys.take(frame.pts);
+            shown.send((frame, key)).is_ok()
+        })
+    };
+    for (unit, force_idr) in units {
+        if force_idr {
+            keys.mark(unit.pts);
+        }
+        match decoder.decode(&unit) {
+            Ok(frames) => {
+                corrupt_in_a_row = 0;
+                if !show(&mut keys, frames) {
+                    return;
+                }
+            }
+            Err(error) if error.is_corrupt_input() && corrupt_in_a_row + 1 < CORRUPT_UNITS_MAX => {
+                corrupt_in_a_row += 1;
+                sink(Output::Corrupt(error));
+            }
+            Err(error) => return sink(Output::Failed(error)),
+        }
+    }
+    match decoder.finish() {
+        Ok(frames) => drop(show(&mut keys, frames)),
+        Err(error) => sink(Output::Corrupt(error)),
+    }
+}
+
+fn scale(mut steps: Vec<Step>, frames: &Receiver<Shown>, sink: &Sink) {
+    for (source, key) in frames {
+        let mut larger = source;
+        for step in &mut steps {
+            if !step.thin.keep(key) {
+                continue;
+            }
+            match step.scaler.scale(&larger) {
+                Ok(scaled) => larger = scaled,
+                Err(error) => return sink(Output::Failed(error)),
+            }
+            if step.queue.send((larger.clone(), key)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn encode(rung: usize, mut encoder: Box<dyn Encoder>, frames: &Receiver<Shown>, sink: &Sink) {
+    let mut record = Some(encoder.record());
+    let mut give = |units: Vec<Unit>| {
+        for unit in units {
+            sink(Output::Video {
+                rung,
+                unit,
+                record: record.take(),
+            });
+        }
+    };
+    for (frame, key) in frames {
+        match encoder.encode(&frame, key) {
+            Ok(units) => give(units),
+            Err(error) => return sink(Output::Failed(error)),
+        }
+    }
+    match encoder.finish() {
+        Ok(units) => give(units),
+        Err(error) => sink(Output::Failed(error)),
+    }
+}
