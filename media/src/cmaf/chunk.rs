@@ -2,11 +2,25 @@
 
 use bytes::Bytes;
 
-use crate::segmenter::Part;
+use super::atom::{Atom, FourCc, wrap};
+use super::ftyp::{Ftyp, Styp};
+use super::moof::{Entry, Mfhd, Moof, SampleFlags, Tfdt, Tfhd, Traf, Trun};
+use super::prft::Prft;
+use crate::segmenter::{PARTS_PER_SEGMENT_MAX, Part, Sample};
 use crate::unit::TrackKind;
 
-/// Writes the parts of one rendition as CMAF chunks. Holds no state but the track's kind.
-#[derive(Clone, Debug)]
+/// track_ID of pictures, in every file we write.
+pub const VIDEO_TRACK_ID: u32 = 1;
+/// track_ID of sound.
+pub const AUDIO_TRACK_ID: u32 = 2;
+
+/// Bytes of the boxes around a chunk's samples, at most; and of one sample's `trun` entry.
+const BOXES_BYTES: usize = 256;
+const ENTRY_BYTES: usize = 16;
+
+/// Writes the parts of one rendition as CMAF chunks. Holds no state but the track's kind: the same part gives the
+/// same bytes, whichever worker writes it (but for the producer reference time).
+#[derive(Clone, Copy, Debug)]
 pub struct ChunkWriter {
     track_id: u32,
 }
@@ -15,21 +29,145 @@ impl ChunkWriter {
     /// A writer for pictures or sound.
     pub fn new(kind: TrackKind) -> Self {
         Self {
-            track_id: if kind == TrackKind::Video { 1 } else { 2 },
+            track_id: if kind == TrackKind::Video {
+                VIDEO_TRACK_ID
+            } else {
+                AUDIO_TRACK_ID
+            },
         }
     }
 
-    /// One part as bytes: `styp` where it is the first of its segment, `prft` with the NTP time `ntp` (see
-    /// [`ntp_of_unix_us`]) at which the part's first sample was there, `moof`, `mdat`.
+    /// One part as bytes: `styp` where it is the first of its segment, `prft` where `ntp` says when (see
+    /// [`ntp_of_unix_us`]) its first sample was there, `moof`, `mdat`. The segment is its parts put together.
     pub fn write(&self, part: &Part, ntp: Option<u64>) -> Bytes {
-        let _ = (self.track_id, ntp);
-        part.samples.iter().flat_map(|s| s.data.iter().copied()).collect()
+        let media: usize = part.samples.iter().map(|s| s.data.len()).sum();
+        let mut out = Vec::with_capacity(BOXES_BYTES + ENTRY_BYTES * part.samples.len() + media);
+        if part.index == 0 {
+            styp(*b"cmfl").encode(&mut out);
+        }
+        let decode_time = u64::try_from(part.decode_time).unwrap_or(0);
+        if let Some(ntp) = ntp {
+            let first = part.samples.first().map_or(0, |s| i64::from(s.composition_offset));
+            let media_time = decode_time.saturating_add_signed(first);
+            let flags = Prft::CONSISTENT_REAL_TIME;
+            Prft {
+                flags,
+                track_id: self.track_id,
+                ntp,
+                media_time,
+            }
+            .encode(&mut out);
+        }
+        let start = out.len();
+        // The samples start behind the header of `mdat`, the next box: known once the `moof` has been written.
+        self.moof(part, decode_time, 0).encode(&mut out);
+        let offset = i32::try_from(out.len() - start + 8).unwrap_or(i32::MAX);
+        out.truncate(start);
+        self.moof(part, decode_time, offset).encode(&mut out);
+        wrap(&mut out, FourCc(*b"mdat"), |out| {
+            for sample in &part.samples {
+                out.extend_from_slice(&sample.data);
+            }
+        });
+        out.into()
+    }
+
+    /// Fields that are the same for all samples are stated once, in `tfhd`; those that are 0 for all, nowhere.
+    fn moof(&self, part: &Part, decode_time: u64, data_offset: i32) -> Moof {
+        let samples = &part.samples;
+        let same = |of: fn(&Sample) -> u32| samples.windows(2).all(|w| of(&w[0]) == of(&w[1]));
+        let same_duration = same(|s| s.duration);
+        let shown_as_decoded = samples.iter().all(|s| s.composition_offset == 0);
+        let first_key = samples.first().is_some_and(|s| s.key);
+        // Keys all through, or at the front alone, or nowhere: no need to say it for each.
+        let all_key = samples.iter().all(|s| s.key);
+        let plain = all_key || samples.iter().skip(1).all(|s| !s.key);
+        let entries = samples.iter().map(|sample| Entry {
+            duration: (!same_duration).then_some(sample.duration),
+            size: Some(u32::try_from(sample.data.len()).unwrap_or(u32::MAX)),
+            flags: (!plain).then(|| SampleFlags::of(sample.key)),
+            composition_offset: (!shown_as_decoded).then_some(sample.composition_offset),
+        });
+        // Starts at 1 and rises through the rendition, whoever writes; wraps after a year of 2 s segments.
+        let number = part
+            .seq
+            .wrapping_mul(u64::from(PARTS_PER_SEGMENT_MAX))
+            .wrapping_add(u64::from(part.index) + 1);
+        Moof {
+            header: Mfhd {
+                sequence_number: number as u32,
+            },
+            trafs: vec![Traf {
+                header: Tfhd {
+                    track_id: self.track_id,
+                    sample_description_index: Some(1),
+                    default_duration: samples.first().filter(|_| same_duration).map(|s| s.duration),
+                    default_flags: plain.then(|| SampleFlags::of(all_key)),
+                    ..Tfhd::default()
+                },
+                decode_time: Some(Tfdt {
+                    base_media_decode_time: decode_time,
+                }),
+                runs: vec![Trun {
+                    data_offset: Some(data_offset),
+                    first_flags: (plain && first_key && !all_key).then_some(SampleFlags::SYNC),
+                    entries: entries.collect(),
+                }],
+            }],
+        }
     }
 }
 
-/// NTP time (32.32, from 1900) of Unix microseconds.
+/// Marks a whole segment as the last of its rendition: the brand `lmsg` takes the place of `cmfl` in its `styp`, so
+/// that nothing moves. `None` where the segment does not start with a `styp` of ours.
+pub fn mark_last(segment: &[u8]) -> Option<Bytes> {
+    let (was, is) = (styp(*b"cmfl").to_vec(), styp(*b"lmsg").to_vec());
+    let rest = segment.strip_prefix(was.as_slice())?;
+    Some([is.as_slice(), rest].concat().into())
+}
+
+fn styp(last: [u8; 4]) -> Styp {
+    let compatible = [*b"msdh", *b"cmfs", *b"cmff", last].map(FourCc).to_vec();
+    Styp(Ftyp {
+        major: FourCc(*b"msdh"),
+        minor: 0,
+        compatible,
+    })
+}
+
+/// NTP time (32.32 seconds from 1900) of Unix microseconds.
 pub fn ntp_of_unix_us(unix_us: i64) -> u64 {
     const UNIX_TO_NTP_S: i128 = 2_208_988_800;
-    let us = i128::from(unix_us) + UNIX_TO_NTP_S * 1_000_000;
-    (us.max(0) * (1 << 32) / 1_000_000) as u64
+    let us = (i128::from(unix_us) + UNIX_TO_NTP_S * 1_000_000).max(0);
+    u64::try_from((us << 32) / 1_000_000).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::atom::Put;
+    use super::*;
+
+    #[test]
+    fn ntp_counts_from_1900_in_fractions_of_two_to_the_32() {
+        assert_eq!(ntp_of_unix_us(0), 2_208_988_800 << 32);
+        assert_eq!(ntp_of_unix_us(500_000), (2_208_988_800 << 32) + (1 << 31));
+        assert_eq!(ntp_of_unix_us(i64::MIN), 0);
+    }
+
+    #[test]
+    fn only_our_own_segments_are_marked_as_last() {
+        let mut out = Vec::new();
+        styp(*b"cmfl").encode(&mut out);
+        out.u32(7);
+        let marked = mark_last(&out).expect("starts with our styp");
+        assert_eq!(marked.len(), out.len());
+        assert!(
+            Styp::find(&marked[..out.len() - 4])
+                .expect("a styp")
+                .0
+                .compatible
+                .contains(&FourCc(*b"lmsg"))
+        );
+        assert_eq!(mark_last(&marked), None);
+    }
 }
