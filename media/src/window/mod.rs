@@ -24,7 +24,7 @@ use crate::time::{MediaTime, Round, Timescale};
 use crate::unit::TrackKind;
 
 pub use edit::{EPOCHS_MAX, RENDITIONS_MAX, SEGMENTS_MAX, Trim, WindowError};
-pub use rebuild::{Description, RebuildError};
+pub use rebuild::{Description, Index, RebuildError};
 pub use view::{Slot, SlotKind, View};
 
 /// One rendition as an epoch describes it.

@@ -20,6 +20,25 @@ pub struct Description {
     pub epoch: Epoch,
 }
 
+/// What `index.json` holds: the replay without a listing of the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Every epoch, in any order.
+    pub epochs: Vec<Description>,
+    /// Every segment that the replay lists: key without the broadcast's prefix, and bytes.
+    pub segments: Vec<(String, u64)>,
+}
+
+impl Index {
+    /// The replay: a window that has ended.
+    pub fn window(self) -> Result<Window, RebuildError> {
+        let keys = self.segments.iter().map(|(key, size)| (key.as_str(), *size));
+        let mut window = Window::rebuild(self.epochs, keys)?;
+        window.finish();
+        Ok(window)
+    }
+}
+
 /// Why no window can be made of a listing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
