@@ -29,7 +29,7 @@ pub(crate) const PLAYBACKS_MAX: usize = 50_000;
 /// Broadcasts that one playback id may still be asked for after it moved on to newer ones.
 pub(crate) const BROADCASTS_PER_PLAYBACK_MAX: usize = 8;
 /// Replays whose index is kept in memory at once.
-pub(crate) const REPLAYS_MAX: usize = 256;
+pub(crate) const REPLAYS_MAX: usize = 64;
 /// How long the api's answer for a live or offline playback id is used without asking again.
 pub(crate) const LIVE_ANSWER: Duration = Duration::from_secs(1);
 /// The same for a replay, which hardly ever changes.
@@ -51,10 +51,8 @@ pub(crate) const STORE_READS_MAX: usize = 64;
 pub(crate) const STORE_READ: Duration = Duration::from_secs(10);
 /// Pieces of a download fetched ahead of the reader.
 pub(crate) const DOWNLOAD_AHEAD_MAX: usize = 2;
-/// Renderings of one playlist kept at once (kinds × delta × gzip).
-pub(crate) const RENDERINGS_MAX: usize = 16;
+/// Attempts to read one piece of a download.
+pub(crate) const DOWNLOAD_ATTEMPTS_MAX: u32 = 5;
 
 /// Target durations that a request may wait for what it names (rfc8216bis §6.2.5.2).
 pub(crate) const HOLD_TARGETS: u32 = 3;
-/// Seconds of target duration assumed before a presentation is known.
-pub(crate) const TARGET_DURATION_ASSUMED_S: u32 = 4;

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use http_body::{Frame, SizeHint};
 
+use crate::playback::objects::ReadError;
+
 /// Why a body broke off: the connection is closed, so that no cache takes the torso for the whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,7 +19,26 @@ pub(crate) enum BodyError {
     Unfinished,
     /// The object store failed in the middle of a download.
     #[error("a piece of the download could not be read")]
-    Store(#[source] headwater_platform::store::StoreError),
+    Store(#[source] ReadError),
+    /// An object is not a segment.
+    #[error("{key} cannot be read as a segment")]
+    Segment {
+        /// Which object.
+        key: String,
+        /// Where it breaks off.
+        #[source]
+        source: headwater_media::cmaf::BoxError,
+    },
+    /// An object is not as long as its index says.
+    #[error("{key} has {got_bytes} bytes where its index says {want_bytes}")]
+    Length {
+        /// Which object.
+        key: String,
+        /// What it has.
+        got_bytes: u64,
+        /// What was promised in the answer's `Content-Length`.
+        want_bytes: u64,
+    },
 }
 
 /// The body of an answer.
@@ -138,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slice_is_cut_out_of_its_pieces() {
-        let pieces = ["abc", "", "defg", "h"].map(Bytes::from_static);
+        let pieces = ["abc", "", "defg", "h"].map(Bytes::from);
         let whole = "abcdefgh";
         for start in 0..=8usize {
             for len in 0..=(8 - start) {

@@ -2,30 +2,39 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+mod download;
+mod media;
 mod player;
-mod query;
+mod playlist;
 mod range;
+mod refusal;
 mod route;
+mod state;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
 use headwater_platform::clock::WallClock;
 use headwater_platform::{Process, rpc};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::limits::TARGET_BYTES_MAX;
+use crate::playback::broadcast::Waiting;
+use crate::playback::media::PartName;
 use crate::playback::objects::Objects;
-use crate::playback::resolve::{ResolveError, Resolver};
+use crate::playback::resolve::Resolver;
+use crate::playback::{Broadcasts, Context};
 use crate::serve::Answers;
 use crate::telemetry::{Class, Meters};
 use crate::{Config, Outside};
 use answer::{Cache, Kind, Refusal};
 use body::Body;
+pub(crate) use player::gzip;
 use route::{File, Route};
 
 /// Topic on which playback ids are told whose state has changed.
@@ -35,6 +44,9 @@ const PLAYBACK_TOPIC: &str = "hw:playback";
 pub(crate) struct Origin {
     resolver: Arc<Resolver>,
     objects: Arc<Objects>,
+    broadcasts: Arc<Broadcasts>,
+    window_s: u32,
+    dvr_s: u32,
     outside: Outside,
     process: Process,
     clock: WallClock,
@@ -44,9 +56,23 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) fn new(config: &Config, api: rpc::Client, outside: Outside, process: Process) -> Arc<Self> {
         let meters = Arc::new(Meters::default());
+        let resolver = Resolver::new(api, meters.clone());
+        let objects = Objects::new(outside.store.clone(), config.origin_cache_bytes, meters.clone());
+        let context = Arc::new(Context {
+            resolver: resolver.clone(),
+            objects: objects.clone(),
+            waiting: Waiting::new(config.origin_waiting_max, meters.clone()),
+            rpc: config.rpc.clone(),
+            dvr: Duration::from_secs(config.origin_dvr_s.into()),
+            stop: process.shutdown.clone(),
+            meters: meters.clone(),
+        });
         Arc::new(Self {
-            resolver: Resolver::new(api, meters.clone()),
-            objects: Objects::new(outside.store.clone(), config.origin_cache_bytes, meters.clone()),
+            resolver,
+            objects,
+            broadcasts: Broadcasts::new(context, process.clone()),
+            window_s: config.origin_window_s,
+            dvr_s: config.origin_dvr_s,
             outside,
             process,
             clock: WallClock::system(),
@@ -98,6 +124,51 @@ impl Origin {
             Route::Embed { .. } => (Class::Player, player::page(headers)),
             Route::EmbedScript => (Class::Player, player::script(headers)),
             Route::PlayerAsset { name } => (Class::Player, player::asset(headers, name)),
+            Route::Multivariant { playback, span } => {
+                (Class::Multivariant, self.multivariant(headers, playback, span).await)
+            }
+            Route::Download { playback, broadcast } => (
+                Class::Download,
+                self.download(headers, (playback, broadcast), uri.query()).await,
+            ),
+            Route::State { playback } => (Class::State, self.state(playback).await),
+            Route::Media {
+                playback,
+                broadcast,
+                rendition,
+                file: File::Playlist(span),
+            } => {
+                let wanted = playlist::Wanted {
+                    playback,
+                    broadcast,
+                    rendition,
+                    span,
+                };
+                (Class::Playlist, self.media_playlist(headers, wanted, uri.query()).await)
+            }
+            Route::Media {
+                playback,
+                broadcast,
+                rendition,
+                file,
+            } => {
+                let wanted = media::Wanted {
+                    playback,
+                    broadcast,
+                    rendition,
+                };
+                match file {
+                    File::Init { first_seq } => (Class::Init, self.init(headers, wanted, first_seq).await),
+                    File::Segment { seq, generation } => {
+                        (Class::Segment, self.segment(headers, wanted, seq, generation).await)
+                    }
+                    File::Part { seq, generation, part } => (
+                        Class::Part,
+                        self.part(headers, wanted, PartName { seq, generation, part }).await,
+                    ),
+                    File::Playlist(_) => (Class::Playlist, Err(Refusal::Internal)),
+                }
+            }
             _ => (Class::Other, Err(Refusal::NotFound("no such address"))),
         }
     }

@@ -1,0 +1,109 @@
+//! Init segments, parts and segments.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_media::window;
+use http::header::HeaderMap;
+use http::{Response, StatusCode};
+
+use super::answer::{self, Cache, Kind, Refusal};
+use super::body::Body;
+use super::{Origin, range, refusal};
+use crate::playback::broadcast::Broadcast;
+use crate::playback::fetch::{self, Found};
+use crate::playback::media::PartName;
+
+/// One rendition of one broadcast.
+pub(crate) struct Wanted<'a> {
+    pub playback: &'a str,
+    pub broadcast: &'a str,
+    pub rendition: &'a str,
+}
+
+impl Origin {
+    async fn broadcast_of(&self, wanted: &Wanted<'_>) -> Result<Arc<Broadcast>, Refusal> {
+        let shown = self
+            .broadcasts
+            .find(wanted.playback, Some(wanted.broadcast))
+            .await
+            .map_err(refusal::find)?;
+        Ok(shown.broadcast)
+    }
+
+    /// `init-{first_seq}.mp4`
+    pub(super) async fn init(
+        &self,
+        headers: &HeaderMap,
+        wanted: Wanted<'_>,
+        first_seq: u64,
+    ) -> Result<Response<Body>, Refusal> {
+        let broadcast = self.broadcast_of(&wanted).await?;
+        let init = broadcast
+            .init(&self.objects, wanted.rendition, first_seq)
+            .await
+            .map_err(refusal::fetch)?;
+        whole(headers, kind(&broadcast, wanted.rendition), Cache::Immutable, &[init])
+    }
+
+    /// `{seq}-{generation}.{part}.m4s`: waits where playlists hint at it.
+    pub(super) async fn part(
+        &self,
+        headers: &HeaderMap,
+        wanted: Wanted<'_>,
+        name: PartName,
+    ) -> Result<Response<Body>, Refusal> {
+        let broadcast = self.broadcast_of(&wanted).await?;
+        let found = broadcast.part(&self.objects, wanted.rendition, name).await;
+        let (bytes, arrival_us) = found.map_err(refusal::fetch)?;
+        if let Some(arrival_us) = arrival_us {
+            let delay_us = (self.clock.unix_us() - arrival_us).max(0);
+            self.meters.part_delay_s.record(delay_us as f64 / 1e6);
+        }
+        whole(headers, kind(&broadcast, wanted.rendition), Cache::Immutable, &[bytes])
+    }
+
+    /// `{seq}-{generation}.m4s` and `{seq}.m4s`. The segment being made is answered part by part as the parts come,
+    /// whole whatever range is asked for: nobody knows yet how long it will be.
+    pub(super) async fn segment(
+        &self,
+        headers: &HeaderMap,
+        wanted: Wanted<'_>,
+        seq: u64,
+        generation: Option<u64>,
+    ) -> Result<Response<Body>, Refusal> {
+        let broadcast = self.broadcast_of(&wanted).await?;
+        let rendition = wanted.rendition;
+        let found = broadcast
+            .segment(&self.objects, rendition, seq, generation)
+            .await
+            .map_err(refusal::fetch)?;
+        let kind = kind(&broadcast, rendition);
+        let cache = if generation.is_some() {
+            Cache::Immutable
+        } else {
+            Cache::DAY
+        };
+        match found {
+            Found::Whole(pieces) => whole(headers, kind, cache, &pieces),
+            Found::Open => {
+                let pieces = fetch::open_segment(broadcast, rendition.to_string(), seq, generation);
+                Ok(answer::answer(StatusCode::OK, kind, cache, Body::stream(pieces, None)))
+            }
+        }
+    }
+}
+
+fn whole(headers: &HeaderMap, kind: Kind, cache: Cache, pieces: &[Bytes]) -> Result<Response<Body>, Refusal> {
+    let len_bytes = pieces.iter().map(|piece| piece.len() as u64).sum();
+    range::respond(headers, kind, cache, len_bytes, |slice| {
+        Body::slice_of(pieces, slice.start, slice.len)
+    })
+}
+
+fn kind(broadcast: &Broadcast, rendition: &str) -> Kind {
+    match fetch::kind_of(&broadcast.read().window, rendition) {
+        Some(window::Kind::Audio) => Kind::AudioMedia,
+        _ => Kind::VideoMedia,
+    }
+}
