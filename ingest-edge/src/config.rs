@@ -14,7 +14,12 @@ use crate::replay_buffer::Limits;
 #[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Addresses that RTMP publishers connect to, separated by commas.
-    #[arg(long, env = "HEADWATER_INGEST_RTMP_LISTEN", default_value = "0.0.0.0:1935", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "HEADWATER_INGEST_RTMP_LISTEN",
+        default_value = "0.0.0.0:1935",
+        value_delimiter = ','
+    )]
     pub ingest_rtmp_listen: Vec<SocketAddr>,
     /// Address of the gRPC listener from which workers pull media.
     #[arg(long, env = "HEADWATER_INGEST_RPC_LISTEN", default_value = "127.0.0.1:7003")]
@@ -78,7 +83,10 @@ impl Config {
     }
 
     pub(crate) fn connection_rate(&self) -> Rate {
-        Rate { burst: self.ingest_address_burst, interval: Duration::from_secs(1) / self.ingest_address_per_s }
+        Rate {
+            burst: self.ingest_address_burst,
+            interval: Duration::from_secs(1) / self.ingest_address_per_s,
+        }
     }
 
     pub(crate) fn media_timeout(&self) -> Duration {

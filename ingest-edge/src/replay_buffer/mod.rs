@@ -6,7 +6,7 @@
 //!
 //! A worker acknowledges about every segment, so a buffer normally holds some four seconds: 3 MiB at 6 Mbit/s,
 //! of which the entries themselves are 30 kB. While nobody acknowledges it grows up to [`Limits`]. There the
-//! oldest GOP goes: silently counted when the reader has had it, and with an [`edge::Lost`] in the reader's stream
+//! oldest GOP goes: silently counted when the reader has had it, and with a `Lost` in the reader's stream
 //! when it has not. All buffers share a [`Budget`]; while it is exceeded, those above an equal share give way.
 //!
 //! Media is shared by reference (`Bytes`); a waiting reader is woken by its waker, once per append.
@@ -16,16 +16,18 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use headwater_media::AccessUnit;
-use headwater_model::proto::{edge, media};
+use headwater_model::proto::media;
 
-pub use reader::{ReadError, Reader};
+pub use reader::{Acks, ReadError, Reader};
 use store::Store;
+use tokio::sync::Notify;
 
 /// How much one buffer may hold.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +106,8 @@ pub struct Stats {
 pub struct ReplayBuffer {
     state: Mutex<State>,
     budget: Arc<Budget>,
+    /// Fires when the reader has had everything, or is gone.
+    caught_up: Notify,
 }
 
 #[derive(Debug)]
@@ -135,6 +139,7 @@ impl ReplayBuffer {
                 readers_opened: 0,
             }),
             budget,
+            caught_up: Notify::new(),
         })
     }
 
@@ -196,6 +201,25 @@ impl ReplayBuffer {
         Ok(Reader::new(self.clone(), id, generation, resume_90k))
     }
 
+    /// Waits until the reader has had everything there is; at once when there is no reader.
+    pub async fn caught_up(&self) {
+        loop {
+            let mut changed = pin!(self.caught_up.notified());
+            changed.as_mut().enable();
+            {
+                let state = self.lock();
+                if state
+                    .reader
+                    .as_ref()
+                    .is_none_or(|r| r.next_seq >= state.store.next_seq())
+                {
+                    return;
+                }
+            }
+            changed.await;
+        }
+    }
+
     /// The newest position, 1/90000 s: where a unit that follows without a gap would start, at the latest.
     pub fn end_90k(&self) -> i64 {
         self.lock().store.end_90k()
@@ -236,9 +260,4 @@ impl Drop for ReplayBuffer {
         self.account(held, 0);
         self.budget.buffers.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The message for `kind`.
-pub fn event(kind: edge::pull_event::Kind) -> edge::PullEvent {
-    edge::PullEvent { kind: Some(kind) }
 }

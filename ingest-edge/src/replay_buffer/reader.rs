@@ -97,17 +97,20 @@ impl Reader {
                 by: *generation,
             }));
         };
-        if self.cursor.finished {
-            return Poll::Ready(Ok(None));
-        }
-        self.cursor.take(store);
-        slot.next_seq = self.cursor.next_seq;
-        match self.cursor.taken.pop_front() {
-            Some(kind) => Poll::Ready(Ok(Some(kind))),
-            None => {
-                Slot::park(slot, cx);
-                Poll::Pending
+        if !self.cursor.finished {
+            self.cursor.take(store);
+            slot.next_seq = self.cursor.next_seq;
+            if let Some(kind) = self.cursor.taken.pop_front() {
+                return Poll::Ready(Ok(Some(kind)));
             }
+            slot.park(cx);
+        }
+        drop(state);
+        self.buffer.caught_up.notify_waiters();
+        if self.cursor.finished {
+            Poll::Ready(Ok(None))
+        } else {
+            Poll::Pending
         }
     }
 
@@ -137,6 +140,8 @@ impl Drop for Reader {
         if state.reader.as_ref().is_some_and(|slot| slot.id == self.id) {
             state.reader = None;
         }
+        drop(state);
+        self.buffer.caught_up.notify_waiters();
     }
 }
 
@@ -174,8 +179,8 @@ impl Acks {
 }
 
 impl Slot {
-    fn park(slot: &mut Slot, cx: &Context<'_>) {
-        match &mut slot.waker {
+    fn park(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use headwater_media::time::Round;
-use headwater_media::{MediaTime, Timescale, TrackId};
+use headwater_media::{EpochCause, MediaTime, Timescale, TrackId};
 use headwater_model::proto::media;
 
 use super::{Item, Limits, Stats};
@@ -147,6 +147,9 @@ impl Store {
         let mut scales: Vec<(u32, u32)> = Vec::new();
         let learn = |scales: &mut Vec<(u32, u32)>, epoch: &mut media::Epoch| {
             epoch.start_90k += shift_90k;
+            if epoch.index == 0 && epoch_shift > 0 {
+                epoch.cause = EpochCause::Reconnect.as_str().to_owned();
+            }
             epoch.index += epoch_shift;
             scales.clear();
             scales.extend(epoch.tracks.iter().map(|t| (t.id, t.timescale)));
@@ -334,7 +337,7 @@ impl Store {
         self.first_seq
     }
 
-    fn next_seq(&self) -> u64 {
+    pub fn next_seq(&self) -> u64 {
         self.first_seq + self.entries.len() as u64
     }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, Wake};
 
 use bytes::Bytes;
-use edge::pull_event::Kind;
 use headwater_media::{MediaTime, Timescale, TrackId};
+use headwater_model::proto::edge::pull_event::Kind;
 
 use super::*;
 

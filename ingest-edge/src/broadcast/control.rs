@@ -1,0 +1,197 @@
+//! One task per broadcast: what the scheduler has been told is brought in line with what is, when something changes
+//! and after every failure.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_model::BroadcastId;
+use headwater_model::proto::scheduler::OpenBroadcastRequest;
+use headwater_model::proto::scheduler::report_publisher_request::State as Publishing;
+use headwater_platform::retry::Backoff;
+use metrics::counter;
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, info, warn};
+
+use super::scheduler::SchedulerError;
+use super::{Broadcast, Close, Phase, Progress, Registry};
+
+/// Between two attempts to reach the scheduler.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_CAP: Duration = Duration::from_secs(3);
+/// A broadcast that has ended is kept for workers this long at most.
+const ENDED_KEEP_MAX: Duration = Duration::from_secs(600);
+
+/// The next thing to do.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Open(OpenBroadcastRequest),
+    Report {
+        id: BroadcastId,
+        state: Publishing,
+        reason: String,
+    },
+    /// Nothing, until something changes or this moment comes.
+    Wait(Option<Instant>),
+    /// The broadcast can go.
+    Done,
+}
+
+/// What the scheduler knows.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    publish: String,
+    state: Option<Publishing>,
+}
+
+pub(super) async fn run(broadcast: Arc<Broadcast>, registry: Arc<Registry>) {
+    let mut told = Told::default();
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
+    loop {
+        let mut changed = pin!(broadcast.changed.notified());
+        changed.as_mut().enable();
+        broadcast.expire(Instant::now());
+        let step = broadcast.next_step(&told, Instant::now());
+        let until = match step {
+            Step::Done => break,
+            Step::Wait(until) => {
+                broadcast.set_progress(Progress::Current);
+                until
+            }
+            step => match act(&broadcast, &registry, &mut told, step).await {
+                Ok(()) => {
+                    backoff.reset();
+                    continue;
+                }
+                Err(error) => {
+                    counter!("ingest_scheduler_retries_total").increment(1);
+                    warn!(channel.id = %broadcast.grant.channel_id, "will ask again: {error}");
+                    Some(Instant::now() + backoff.delay())
+                }
+            },
+        };
+        tokio::select! {
+            () = changed => {}
+            () = sleep_until(until.unwrap_or_else(far)), if until.is_some() => {}
+            () = registry.closing.cancelled() => break,
+        }
+    }
+    broadcast.set_progress(Progress::Concluded);
+    registry.remove(&broadcast);
+}
+
+async fn act(
+    broadcast: &Arc<Broadcast>,
+    registry: &Registry,
+    told: &mut Told,
+    step: Step,
+) -> Result<(), SchedulerError> {
+    match step {
+        Step::Open(request) => {
+            let publish = request.publish_id.clone();
+            broadcast.previous_concluded().await;
+            match registry.deps.scheduler.open(request).await {
+                Ok((id, said)) => {
+                    if broadcast.opened(id, &said) {
+                        registry.index(id, broadcast);
+                        info!(broadcast.id = %id, channel.id = %broadcast.grant.channel_id, publish.id = publish,
+                            "broadcast {id} is open");
+                    } else {
+                        warn!(broadcast.id = %id, "the scheduler has begun broadcast {id} in place of the one held here");
+                        broadcast.abandon(Close::Superseded, Instant::now());
+                    }
+                }
+                Err(SchedulerError::Refused(sentence)) => {
+                    info!(channel.id = %broadcast.grant.channel_id, "the scheduler refuses a broadcast: {sentence}");
+                    broadcast.abandon(Close::Refused(sentence), Instant::now());
+                }
+                Err(transient) => return Err(transient),
+            }
+            *told = Told {
+                publish,
+                state: Some(Publishing::Live),
+            };
+        }
+        Step::Report { id, state, reason } => {
+            match registry.deps.scheduler.report(id, &told.publish, state, &reason).await {
+                Ok(()) => info!(broadcast.id = %id, "broadcast {id}: {} ({reason})", word(state)),
+                Err(SchedulerError::Refused(why)) => {
+                    error!(broadcast.id = %id, "the scheduler does not take the report of broadcast {id}: {why}");
+                }
+                Err(transient) => return Err(transient),
+            }
+            told.state = Some(state);
+            if state == Publishing::Ended {
+                broadcast.set_progress(Progress::Concluded);
+            }
+        }
+        Step::Wait(_) | Step::Done => {}
+    }
+    Ok(())
+}
+
+fn word(state: Publishing) -> &'static str {
+    match state {
+        Publishing::Live | Publishing::Unspecified => "live",
+        Publishing::Away => "publisher away",
+        Publishing::Ended => "ended",
+    }
+}
+
+/// Where `select!` wants a moment though the branch is off.
+fn far() -> Instant {
+    Instant::now() + ENDED_KEEP_MAX
+}
+
+impl Broadcast {
+    /// Decides and does nothing else.
+    fn next_step(&self, told: &Told, now: Instant) -> Step {
+        let state = self.lock();
+        if let Phase::Ended { at, .. } = state.phase
+            && (state.next_epoch == 0 || now >= at + ENDED_KEEP_MAX)
+        {
+            return Step::Done;
+        }
+        if let Some(request) = state.to_open.as_ref().filter(|r| r.publish_id != told.publish) {
+            return Step::Open(request.clone());
+        }
+        let due = match &state.phase {
+            Phase::Live => None,
+            Phase::Away { reason, .. } => Some((Publishing::Away, reason)),
+            Phase::Ended { reason, .. } => Some((Publishing::Ended, reason)),
+        };
+        if let (Some(id), Some((publishing, reason))) = (state.id, due)
+            && told.state != Some(publishing)
+        {
+            return Step::Report {
+                id,
+                state: publishing,
+                reason: reason.clone(),
+            };
+        }
+        match &state.phase {
+            Phase::Live => Step::Wait(None),
+            Phase::Away { until, .. } => Step::Wait(Some(*until)),
+            Phase::Ended { .. } if state.id.is_none() || self.buffer.is_settled() => Step::Done,
+            Phase::Ended { at, .. } => Step::Wait(Some(*at + ENDED_KEEP_MAX)),
+        }
+    }
+
+    /// Waits until the scheduler knows that the channel's earlier broadcast is over, so that it does not take this one
+    /// for its continuation.
+    async fn previous_concluded(&self) {
+        let previous = self
+            .previous
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        if let Some(previous) = previous {
+            // An error says that its control task is gone, and with it anybody who could tell.
+            let _ = previous
+                .progress
+                .subscribe()
+                .wait_for(|progress| *progress == Progress::Concluded)
+                .await;
+        }
+    }
+}
