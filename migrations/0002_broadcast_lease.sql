@@ -27,7 +27,7 @@ create table broadcast (
     -- Set while reconnecting: since when, and who said so ('publisher': the edge, 'link': the worker lost the edge).
     away_at            timestamptz,
     away_cause         text,
-    -- Set from finishing on: since when, and why ('publisher', 'window').
+    -- Set from finishing on: since when, and why ('publisher', 'window', 'worker').
     finishing_at       timestamptz,
     finishing_cause    text,
     ended_at           timestamptz,
