@@ -1,6 +1,7 @@
 //! The demo tenant and channel of a fresh installation.
 
 use anyhow::Context as _;
+use headwater_model::ladder::Policy;
 use headwater_model::{ChannelId, PlaybackId, StreamKey, TenantId};
 
 use crate::{Database, channel, stream_key, tenant};
@@ -16,17 +17,21 @@ pub struct Demo {
     pub playback_id: PlaybackId,
 }
 
-/// Makes sure that the demo tenant and channel exist and that `key` lets a publisher in. Calling again changes
-/// nothing; calling with another key adds that key.
-pub async fn ensure(database: &Database, key: &StreamKey) -> anyhow::Result<Demo> {
+/// Makes sure that the demo tenant and channel exist, that `key` lets a publisher in, and that the next broadcast gets
+/// `ladder`. Calling again changes nothing; calling with another key adds that key.
+pub async fn ensure(database: &Database, key: &StreamKey, ladder: Policy) -> anyhow::Result<Demo> {
     const REFERENCE: &str = "demo";
     let tenant = tenant::ensure(database, "demo", "Demo").await?;
     let found = match channel::by_reference(database, tenant.id, REFERENCE).await? {
-        Some(found) => found,
+        Some(found) => {
+            channel::set_ladder(database, tenant.id, found.channel_id, &ladder).await?;
+            found
+        }
         None => {
             let new = channel::New {
                 reference: Some(REFERENCE.to_owned()),
                 stream_key: Some(key.clone()),
+                ladder,
                 ..channel::New::titled(tenant.id, "Demo")
             };
             let created = channel::create(database, new).await?;

@@ -56,6 +56,13 @@ impl StreamKey {
     }
 }
 
+impl std::str::FromStr for StreamKey {
+    type Err = StreamKeyError;
+    fn from_str(text: &str) -> Result<Self, StreamKeyError> {
+        Self::parse(text)
+    }
+}
+
 impl fmt::Debug for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")

@@ -5,13 +5,16 @@ use headwater_model::ladder::PolicyError;
 use super::New;
 use crate::{DatabaseError, stream_key};
 
-/// Why a channel was not created.
+/// Why a channel was not created or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No such tenant.
     #[error("there is no tenant {0}")]
     UnknownTenant(headwater_model::TenantId),
+    /// No such channel of this tenant.
+    #[error("there is no channel {0}")]
+    Unknown(headwater_model::ChannelId),
     /// Another channel of the tenant has the reference.
     #[error("another channel has the reference {0:?}")]
     ReferenceTaken(String),

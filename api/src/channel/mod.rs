@@ -84,3 +84,14 @@ pub struct Found {
 pub async fn by_reference(database: &Database, tenant: TenantId, reference: &str) -> Result<Option<Found>, Error> {
     Ok(queries::by_reference(database, tenant, reference).await?)
 }
+
+/// Changes which renditions the channel's next broadcast gets; one on air keeps its own.
+pub async fn set_ladder(
+    database: &Database,
+    tenant: TenantId,
+    channel: ChannelId,
+    ladder: &Policy,
+) -> Result<(), Error> {
+    ladder.validate()?;
+    queries::set_ladder(database, tenant, channel, ladder).await
+}

@@ -1,5 +1,6 @@
 //! SQL of channels and their playback ids.
 
+use headwater_model::ladder::Policy;
 use headwater_model::{ChannelId, PlaybackId, TenantId};
 use sqlx::types::Json;
 
@@ -62,4 +63,23 @@ pub(super) async fn by_reference(
         })
     })
     .transpose()
+}
+
+pub(super) async fn set_ladder(
+    database: &Database,
+    tenant: TenantId,
+    channel: ChannelId,
+    ladder: &Policy,
+) -> Result<(), Error> {
+    let done = sqlx::query("update channel set ladder = $3 where tenant_id = $1 and channel_id = $2")
+        .bind(tenant.as_str())
+        .bind(channel.as_str())
+        .bind(Json(ladder))
+        .execute(database.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+    match done.rows_affected() {
+        0 => Err(Error::Unknown(channel)),
+        _ => Ok(()),
+    }
 }

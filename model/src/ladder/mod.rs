@@ -9,6 +9,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 pub use source::{Source, SourceError, Video, VideoCodec};
@@ -78,6 +80,9 @@ pub enum PolicyError {
     /// Two steps of one size.
     #[error("two steps have {0} lines")]
     Twice(u32),
+    /// No policy's short name.
+    #[error("{0:?} is no ladder; there are default, source and encoded")]
+    Name(String),
 }
 
 /// The service's own steps: a choice, from no standard.
@@ -109,16 +114,6 @@ pub const DEFAULT_STEPS: [Step; 4] = [
 ];
 
 impl Policy {
-    /// Reads the short names of the command line: `default`, `source`, `encoded`.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "default" => Some(Self::Default),
-            "source" => Some(Self::Source),
-            "encoded" => Some(Self::Encoded),
-            _ => None,
-        }
-    }
-
     /// Refuses custom steps that no ladder can follow. Call where a policy comes in; `fit` itself clamps.
     pub fn validate(&self) -> Result<(), PolicyError> {
         let Self::Custom { steps, .. } = self else {
@@ -149,6 +144,19 @@ impl Policy {
             }
         }
         Ok(())
+    }
+}
+
+/// The short names of the command line.
+impl FromStr for Policy {
+    type Err = PolicyError;
+    fn from_str(name: &str) -> Result<Self, PolicyError> {
+        match name {
+            "default" => Ok(Self::Default),
+            "source" => Ok(Self::Source),
+            "encoded" => Ok(Self::Encoded),
+            other => Err(PolicyError::Name(other.to_owned())),
+        }
     }
 }
 
