@@ -40,6 +40,8 @@ export interface Snapshot {
   readonly behindS: number
   readonly latencyMs: number | null
   readonly replayOffered: boolean
+  /** A picture lies under whatever is drawn over it. */
+  readonly hasPicture: boolean
   readonly newBroadcast: boolean
   readonly muted: boolean
   readonly mutedByUs: boolean
@@ -128,6 +130,7 @@ export class Player {
       behindS,
       latencyMs: this.#live ? this.#latencyMs(position) : null,
       replayOffered: this.#phase === 'ended' && (this.#mediaUrl !== '' || state === 'ended'),
+      hasPicture: this.video.videoWidth > 0,
       newBroadcast: this.#watchesOldBroadcast(),
       muted: this.video.muted || this.video.volume === 0,
       mutedByUs: this.#mutedByUs && this.video.muted,
@@ -249,7 +252,8 @@ export class Player {
   #onAir(state: ChannelState): void {
     const current = this.#mediaUrl !== '' && this.#mediaBroadcast === state.broadcastId
     if (current && this.#phase !== 'error') return
-    if (this.#phase === 'media' && !this.#live && this.#wantsPlay && !this.video.ended) return
+    // Whoever watches the recording of an earlier broadcast is asked, not torn away.
+    if (this.#phase === 'media' && !this.#live && !this.video.ended) return
     if (this.#problem === 'media' || this.#problem === 'unsupported') return
     this.#live = true
     this.#wantsEdge = true
@@ -451,7 +455,6 @@ export class Player {
     on('ratechange', () => this.#live || this.events.emit('rate', { rate: video.playbackRate }))
     on('ended', () => {
       if (this.#phase !== 'media') return
-      this.#wantsPlay = false
       this.#setPhase('ended')
       this.events.emit('ended', {})
       void this.#watch.now()

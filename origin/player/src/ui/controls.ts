@@ -20,7 +20,9 @@ export class Controls {
   readonly #live: HTMLButtonElement
   readonly #liveText = h('span')
   readonly #latency = h('span', { class: 'latency' })
-  readonly #time = h('span', { class: 'time' })
+  readonly #elapsed = h('span')
+  readonly #total = h('span', { class: 'total' })
+  readonly #time = h('span', { class: 'time' }, this.#elapsed, this.#total)
   readonly #quality: ChoiceMenu
   readonly #speed: ChoiceMenu
   readonly #pip = new IconButton('pip-button')
@@ -94,7 +96,8 @@ export class Controls {
     setAttribute(this.#live, 'aria-label', now.atEdge ? 'Live: you are at the live edge' : `Go live, ${clockTime(now.behindS)} behind`)
     setAttribute(this.#live, 'title', now.atEdge ? null : 'Go live (L)')
     const { window } = now
-    setText(this.#time, now.live || !window ? '' : `${clockTime(now.position - window.start)} / ${clockTime(window.end - window.start)}`)
+    setText(this.#elapsed, window ? clockTime(now.position - window.start) : '')
+    setText(this.#total, window ? ` / ${clockTime(window.end - window.start)}` : '')
   }
 
   #drawQuality(now: Snapshot): void {
@@ -104,7 +107,7 @@ export class Controls {
     const auto: Choice = shown && now.chosenQuality === null ? { value: AUTO, label: 'Auto', note: shown } : { value: AUTO, label: 'Auto' }
     const choices = [auto, ...now.qualities.map(({ id, label }) => ({ value: String(id), label }))]
     const value = now.chosenQuality === null ? AUTO : String(now.chosenQuality)
-    this.#quality.draw(choices, value, chosen ?? (shown ? `Auto ${shown}` : 'Auto'))
+    this.#quality.draw(choices, value, chosen ?? shown ?? 'Auto', chosen || !shown ? '' : 'Auto ')
   }
 }
 

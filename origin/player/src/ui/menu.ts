@@ -12,6 +12,7 @@ export interface Choice {
 export class ChoiceMenu {
   readonly element: HTMLDivElement
   readonly #button: HTMLButtonElement
+  readonly #prefix = h('span', { class: 'prefix' })
   readonly #label: HTMLSpanElement
   readonly #list: HTMLDivElement
   readonly #name: string
@@ -22,7 +23,8 @@ export class ChoiceMenu {
     this.#name = name
     this.#choose = choose
     this.#label = h('span')
-    this.#button = h('button', { type: 'button', class: 'button text-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' }, this.#label)
+    this.#button = h('button', { type: 'button', class: 'button text-button', 'aria-haspopup': 'menu', 'aria-expanded': 'false' },
+      h('span', {}, this.#prefix, this.#label))
     this.#list = h('div', { class: 'menu', role: 'menu', 'aria-label': name, hidden: true })
     this.element = h('div', { class: `menu-anchor ${kind}` }, this.#button, this.#list)
     this.#button.addEventListener('click', () => (this.isOpen() ? this.close() : this.#open()))
@@ -42,10 +44,11 @@ export class ChoiceMenu {
     return !this.#list.hidden
   }
 
-  /** Draws the choices; `shown` is the short text on the button itself. */
-  draw(choices: readonly Choice[], chosen: string, shown: string): void {
+  /** Draws the choices; `shown` is the short text on the button itself, after a `prefix` left out where room is short. */
+  draw(choices: readonly Choice[], chosen: string, shown: string, prefix = ''): void {
+    setText(this.#prefix, prefix)
     setText(this.#label, shown)
-    setAttribute(this.#button, 'aria-label', `${this.#name}: ${shown}`)
+    setAttribute(this.#button, 'aria-label', `${this.#name}: ${prefix}${shown}`)
     const wanted = JSON.stringify([choices, chosen])
     if (wanted === this.#drawn) return
     this.#drawn = wanted

@@ -36,16 +36,17 @@ export class Stage {
   readonly #card: HTMLDivElement
   readonly #bigPlay = h('button', { type: 'button', class: 'big-play', 'aria-label': 'Play' }, icon('play'))
   readonly #spinner = h('div', { class: 'spinner', 'aria-hidden': 'true' })
-  readonly #notice = h('div', { class: 'notice' })
+  readonly #noticeText = h('span')
+  readonly #notice = h('div', { class: 'notice' }, h('div', { class: 'spinner', 'aria-hidden': 'true' }), this.#noticeText)
   readonly #unmute = h('button', { type: 'button', class: 'button unmute' }, icon('muted'), h('span', {}, 'Unmute'))
   readonly #newBroadcast = h('button', { type: 'button', class: 'button primary new-broadcast' }, h('span', { class: 'dot', 'aria-hidden': 'true' }), h('span', {}, 'Live now: watch'))
   #onAction: () => void = () => undefined
 
   constructor(player: Player) {
     this.#player = player
-    this.#card = h('div', { class: 'card' }, this.#art, this.#heading, this.#text, this.#action)
-    this.element = h('div', { class: 'stage' }, this.#card, this.#bigPlay, this.#spinner,
-      h('div', { class: 'pills' }, this.#newBroadcast, this.#unmute, this.#notice))
+    this.#card = h('div', { class: 'card' }, this.#art, this.#bigPlay, this.#heading, this.#text, this.#action)
+    this.element = h('div', { class: 'stage' }, this.#card, this.#spinner, this.#notice,
+      h('div', { class: 'pills' }, this.#newBroadcast, this.#unmute))
     this.#action.addEventListener('click', () => this.#onAction())
     this.#bigPlay.addEventListener('click', () => player.play())
     this.#unmute.addEventListener('click', () => player.setMuted(false))
@@ -56,20 +57,21 @@ export class Stage {
     const card = this.#cardFor(now)
     this.#card.hidden = card === null
     if (card) {
+      this.#heading.hidden = card.title === ''
       setText(this.#heading, card.title)
+      this.#text.hidden = card.text === ''
       setText(this.#text, card.text)
       this.#action.hidden = card.action === null
       setText(this.#action, card.action ?? '')
       this.#onAction = card.onAction
     }
-    const stopped = now.phase === 'ready' || (now.phase === 'media' && now.paused && now.position === 0)
-    this.#bigPlay.hidden = !stopped
-    this.#spinner.hidden = !(now.phase === 'loading' || (now.phase === 'media' && now.waiting && !now.reconnecting))
+    this.#bigPlay.hidden = !(now.phase === 'ready' || isStopped(now))
+    const notice = noticeFor(now)
+    this.#spinner.hidden = !(now.phase === 'loading' || (now.phase === 'media' && now.waiting && notice === ''))
     this.#unmute.hidden = !(now.phase === 'media' && now.mutedByUs && !now.paused)
     this.#newBroadcast.hidden = !now.newBroadcast
-    const notice = noticeFor(now)
     this.#notice.hidden = notice === ''
-    setText(this.#notice, notice)
+    setText(this.#noticeText, notice)
   }
 
   #cardFor(now: Snapshot): { title: string; text: string; action: string | null; onAction: () => void } | null {
@@ -84,15 +86,24 @@ export class Stage {
         action: now.replayOffered ? 'Watch from the start' : null, onAction: () => player.playReplay(),
       }
     }
+    if (now.phase === 'ready') {
+      return { title: now.title, text: now.onAir ? 'Live now' : 'Recording', action: null, onAction: () => undefined }
+    }
+    if (isStopped(now)) return { title: '', text: '', action: null, onAction: () => undefined }
     if (now.phase === 'error' && now.problem) return { ...PROBLEMS[now.problem], onAction: () => player.retry() }
     return null
   }
+}
+
+/** Loaded, but the browser wants a click before anything moves. */
+function isStopped(now: Snapshot): boolean {
+  return now.phase === 'media' && now.paused && now.position === 0
 }
 
 /** The one sentence that explains a standing picture, or nothing while it moves. */
 export function noticeFor(now: Snapshot): string {
   if (now.phase !== 'media' || !now.waiting) return ''
   if (now.offlineNetwork) return 'Connection lost. Trying again…'
-  if (now.reconnecting) return 'The broadcast was interrupted. Waiting for it to go on…'
+  if (now.reconnecting) return 'The broadcast was interrupted. Waiting…'
   return ''
 }

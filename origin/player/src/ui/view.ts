@@ -50,6 +50,7 @@ export class View {
     const hasMedia = now.phase === 'media'
     const controlsShown = hasMedia && (this.#active || now.paused || this.#controls.hasOpenMenu())
     setAttribute(this.#root, 'data-phase', now.phase)
+    setAttribute(this.#root, 'data-picture', now.hasPicture ? '' : null)
     setAttribute(this.#root, 'data-controls', controlsShown ? 'shown' : 'hidden')
     this.#controls.element.hidden = !hasMedia
     this.#top.hidden = !hasMedia || now.title === ''
