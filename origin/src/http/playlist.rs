@@ -38,7 +38,9 @@ impl Origin {
         };
         let render = |state: &State| hls::multivariant(&state.window, &options);
         let playable = broadcast
-            .wait_for(broadcast.all(), |state| render(state).map(|_| ()))
+            .wait_for(broadcast.all(), |state| {
+                state.is_synced.then(|| render(state)).flatten().map(|_| ())
+            })
             .await;
         match playable {
             Ok(()) => {}
@@ -75,7 +77,7 @@ impl Origin {
         let line = broadcast.line_of(rendition).await.map_err(refusal::fetch)?;
         let mut at_edge = false;
         let decision = broadcast.wait_for(&line, |state| {
-            if !fetch::is_listable(&state.window, rendition) {
+            if !fetch::is_listable(state, rendition) {
                 return None;
             }
             match hls::reload_decision(&state.window, rendition, &directives) {
@@ -87,8 +89,6 @@ impl Origin {
                     at_edge = true;
                     None
                 }
-                // A broadcast followed since a moment ago may be further than its window says.
-                Reload::BadRequest if !state.is_synced => None,
                 Reload::BadRequest => Some(Err(Refusal::BadRequest(
                     "_HLS_msn and _HLS_part lie too far ahead of the live edge",
                 ))),

@@ -242,9 +242,11 @@ pub(crate) fn open_segment(
     })
 }
 
-/// Whether a media playlist of `rendition` would list anything.
-pub(crate) fn is_listable(window: &Window, rendition: &str) -> bool {
-    window.view(Some(1)).is_some()
-        || window.track(rendition).is_some_and(|track| track.open().is_some())
-            && hls::media_playlist(window, rendition, &hls::MediaOptions::LIVE).is_some()
+/// Whether a media playlist of `rendition` would list anything, and nothing that we only have yet to hear of is missing.
+pub(crate) fn is_listable(state: &State, rendition: &str) -> bool {
+    let window = &state.window;
+    state.is_synced
+        && (window.view(Some(1)).is_some()
+            || window.track(rendition).is_some_and(|track| track.open().is_some())
+                && hls::media_playlist(window, rendition, &hls::MediaOptions::LIVE).is_some())
 }

@@ -23,7 +23,7 @@ use crate::limits::{FOLLOW_IDLE, SUBSCRIBE_PAUSE};
 const IDLE_CHECK: Duration = Duration::from_secs(5);
 /// A new subscription begins with what is there already: that is over once nothing has come for the first of these, or
 /// the second after it began.
-const SYNCED: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
+const SYNCED: (Duration, Duration) = (Duration::from_millis(40), Duration::from_secs(1));
 /// A worker that has not begun to answer by then is not there.
 const SUBSCRIBE: Duration = Duration::from_secs(5);
 
@@ -176,7 +176,7 @@ impl Follower {
                         return Listened::Broken;
                     }
                 },
-                () = quiet.as_mut(), if !synced && looked_back => {
+                () = quiet.as_mut(), if !synced => {
                     synced = true;
                     self.broadcast.change(Scope::All, |state| state.is_synced = true);
                 }
