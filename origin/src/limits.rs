@@ -54,5 +54,8 @@ pub(crate) const DOWNLOAD_AHEAD_MAX: usize = 2;
 /// Attempts to read one piece of a download.
 pub(crate) const DOWNLOAD_ATTEMPTS_MAX: u32 = 5;
 
+/// Seconds that the manifest of a live broadcast lists at most: players parse all of it at every update.
+pub(crate) const DASH_WINDOW_S_MAX: u32 = 1_800;
+
 /// Target durations that a request may wait for what it names (rfc8216bis §6.2.5.2).
 pub(crate) const HOLD_TARGETS: u32 = 3;

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+mod dash;
 mod download;
 mod media;
 mod player;
@@ -47,6 +48,8 @@ pub(crate) struct Origin {
     broadcasts: Arc<Broadcasts>,
     window_s: u32,
     dvr_s: u32,
+    /// Where players read the time.
+    time_url: String,
     outside: Outside,
     process: Process,
     clock: WallClock,
@@ -73,6 +76,7 @@ impl Origin {
             broadcasts: Broadcasts::new(context, process.clone()),
             window_s: config.origin_window_s,
             dvr_s: config.origin_dvr_s,
+            time_url: format!("{}/time", config.origin_public_url.trim_end_matches('/')),
             outside,
             process,
             clock: WallClock::system(),
@@ -127,6 +131,7 @@ impl Origin {
             Route::Multivariant { playback, span } => {
                 (Class::Multivariant, self.multivariant(headers, playback, span).await)
             }
+            Route::Manifest { playback } => (Class::Manifest, self.manifest(headers, playback).await),
             Route::Download { playback, broadcast } => (
                 Class::Download,
                 self.download(headers, (playback, broadcast), uri.query()).await,
@@ -169,7 +174,6 @@ impl Origin {
                     File::Playlist(_) => (Class::Playlist, Err(Refusal::Internal)),
                 }
             }
-            _ => (Class::Other, Err(Refusal::NotFound("no such address"))),
         }
     }
 
