@@ -78,6 +78,8 @@ pub(super) fn releases(view: &FarmView, now: Timestamp, actions: &mut Vec<Action
                         }
                         true
                     }
+                    // Its holder learns of the newer lease by being told of that one.
+                    Some(lease) if lease.worker == worker => continue,
                     // Under a lease that another has replaced. One that is newer than what this scheduler has read
                     // was granted since by its successor, and is none of our business.
                     Some(lease) if generation <= lease.generation => false,

@@ -28,7 +28,7 @@ pub struct FarmView {
 }
 
 /// Whether heartbeats can be read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HintsView {
     /// They can be now.
     pub reachable: bool,
