@@ -19,13 +19,15 @@ mod playback;
 mod serve;
 mod telemetry;
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 
 use anyhow::Context as _;
 use headwater_platform::hints::SharedHints;
 use headwater_platform::store::SharedStore;
 use headwater_platform::{Process, rpc};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::info;
 
 pub use config::Config;
@@ -40,14 +42,25 @@ pub struct Outside {
 
 /// Runs an origin until `process` shuts down. Fails at once where an address, a file or a setting is wrong.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.origin_listen)
-        .await
+    let listener = listen(config.origin_listen)
         .with_context(|| format!("HEADWATER_ORIGIN_LISTEN: cannot listen on {}", config.origin_listen))?;
     let outside = Outside {
         store: config.store.open(),
         hints: config.hints.open()?,
     };
     serve(config, listener, outside, process).await
+}
+
+/// Binds `at` with room for a crowd that arrives at once.
+pub fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if at.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(at)?;
+    socket.listen(limits::ACCEPT_QUEUE_CONNECTIONS)
 }
 
 /// Runs an origin on a bound listener, with the outside world given.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Connections open at once. Further ones wait in the kernel's queue.
 pub(crate) const CONNECTIONS_MAX: usize = 60_000;
+/// Connections that the kernel holds until they are accepted (it may hold fewer: `net.core.somaxconn`).
+pub(crate) const ACCEPT_QUEUE_CONNECTIONS: u32 = 8_192;
 /// Bytes of one request's line and headers (HTTP/1.1); beyond it the connection is closed with 431.
 pub(crate) const HEADER_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of one request's decoded header list (HTTP/2).

@@ -252,7 +252,7 @@ async fn more_than_may_wait_are_turned_away() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn five_thousand_waiters_are_one_subscription_and_one_rendering() {
     const WAITERS: usize = 5_000;
     let made = make(TENANT, BROADCAST, Recipe::low(8));

@@ -65,7 +65,7 @@ impl Farm {
         let api_url = format!("http://{api_at}");
         let fixed = ["origin", "--api-rpc-url", &api_url, "--rpc-secret", SECRET];
         let config = Cli::parse_from(fixed.iter().chain(args)).config;
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let listener = headwater_origin::listen(([127, 0, 0, 1], 0).into()).expect("loopback");
         let origin = listener.local_addr().expect("bound");
         let (store, hints) = (Arc::new(MemoryStore::new()), Arc::new(MemoryHints::new()));
         let outside = Outside {
@@ -90,12 +90,15 @@ impl Farm {
 
     pub async fn put(&self, objects: Vec<(String, bytes::Bytes)>) {
         for (key, bytes) in objects {
-            let key = format!("{TENANT}/{BROADCAST}/{key}");
-            self.store
-                .put(&key, vec![bytes], Meta::immutable("video/mp4"))
-                .await
-                .expect("in memory");
+            self.put_at(&format!("{TENANT}/{BROADCAST}/{key}"), bytes).await;
         }
+    }
+
+    pub async fn put_at(&self, key: &str, bytes: bytes::Bytes) {
+        self.store
+            .put(key, vec![bytes], Meta::immutable("video/mp4"))
+            .await
+            .expect("in memory");
     }
 
     /// Tells everybody that `playback` has changed.
