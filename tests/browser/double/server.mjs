@@ -19,7 +19,7 @@ export class Double {
   title = 'Evening concert'
   replayPlaybackId = null
   kind = 'channel'
-  /** Null, or how every request but the page itself fails: `refuse` hangs up, `503` answers so. */
+  /** Null, or how every request but the page itself fails: `refuse` hangs up, `503` answers so, `corrupt` spoils media. */
   fault = null
   requests = []
   #state = 'offline'
@@ -133,7 +133,8 @@ export class Double {
     const segment = media.segments[seq]
     if (!segment) return send(404, '')
     if (!(await this.#waitFor(media, seq, Number.isInteger(part) ? part : Infinity))) return send(404, '')
-    return send(200, Number.isInteger(part) ? segment.parts[part]?.bytes : Buffer.concat(segment.parts.map(({ bytes }) => bytes)), '.m4s')
+    const body = Number.isInteger(part) ? segment.parts[part]?.bytes : Buffer.concat(segment.parts.map(({ bytes }) => bytes))
+    return send(200, this.fault === 'corrupt' ? spoilt(body) : body, '.m4s')
   }
 
   /** Waits until a part, or with `Infinity` a whole segment, exists; false when it does not in time. */
@@ -145,7 +146,7 @@ export class Double {
     const giveUpMs = Date.now() + TARGET_DURATION_S * 3000
     while (this.#positionS() < endS) {
       if (this.#state === 'ended') return true
-      if (Date.now() > giveUpMs || this.fault) return false
+      if (Date.now() > giveUpMs || this.fault === 'refuse' || this.fault === '503') return false
       await new Promise((resolve) => setTimeout(resolve, 25))
     }
     return true
@@ -225,6 +226,13 @@ ${ended ? '' : '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="
     response.writeHead(200, { 'content-type': CONTENT_TYPES[extname(file)] ?? 'application/octet-stream', ...headers })
     createReadStream(file).pipe(response)
   }
+}
+
+/** The same boxes around samples that no decoder understands. */
+function spoilt(fragment) {
+  const copy = Buffer.from(fragment)
+  copy.fill(0xff, copy.indexOf('mdat') + 4)
+  return copy
 }
 
 // Run by hand, it is live at once, for looking at the player in one's own browser.

@@ -130,6 +130,26 @@ test('survives a restart of the origin', async () => {
   await page.getByRole('button', { name: /^Live: you are at the live edge/ }).waitFor({ timeout: 20_000 })
 })
 
+test('gets over media that cannot be decoded', async () => {
+  double.goLive({ historyS: 10 })
+  await page.goto(double.embedUrl)
+  await moves()
+  double.fault = 'corrupt'
+  await page.waitForFunction(() => window.told.some(({ event }) => event === 'error' || event === 'stall'), null, { timeout: 15_000 })
+  double.fault = null
+  await moves(30_000)
+  assert.ok(!(await told('error')).some(({ fatal }) => fatal), 'no error card')
+})
+
+test('plays by the browser’s own HLS where asked to', async (t) => {
+  double.goLive({ historyS: 30 })
+  await page.goto(`${double.embedUrl}?engine=native`)
+  const native = await page.evaluate(() => document.createElement('video').canPlayType('application/vnd.apple.mpegurl') !== '')
+  if (!native) return t.skip('this Chromium has no HLS of its own')
+  await moves()
+  assert.match(await page.evaluate(() => document.querySelector('video').src), /dvr\.m3u8$/)
+})
+
 test('follows the channel to its next broadcast', async () => {
   double.goLive({ historyS: 20 })
   await page.goto(double.embedUrl)

@@ -87,12 +87,13 @@ export class Controls {
   #drawLive(now: Snapshot): void {
     this.#live.hidden = !now.live
     this.#time.hidden = now.live
-    const latency = now.latencyMs === null ? '' : latencyText(now.latencyMs)
-    this.#latency.hidden = !now.live || !now.atEdge || latency === ''
-    setText(this.#latency, latency)
-    setAttribute(this.#latency, 'title', latency === '' ? null : `${latency} from the camera’s encoder to this screen`)
+    const delay = now.latencyMs === null ? '' : latencyText(now.latencyMs)
+    const beside = now.atEdge ? delay : `−${clockTime(now.behindS)}`
+    this.#latency.hidden = !now.live || beside === ''
+    setText(this.#latency, beside)
+    setAttribute(this.#latency, 'title', now.atEdge && delay !== '' ? `${delay} from the encoder to this screen` : null)
     setAttribute(this.#live, 'data-at-edge', now.atEdge ? '' : null)
-    setText(this.#liveText, now.atEdge ? 'Live' : `−${clockTime(now.behindS)}`)
+    setText(this.#liveText, now.atEdge ? 'Live' : 'Go live')
     setAttribute(this.#live, 'aria-label', now.atEdge ? 'Live: you are at the live edge' : `Go live, ${clockTime(now.behindS)} behind`)
     setAttribute(this.#live, 'title', now.atEdge ? null : 'Go live (L)')
     const { window } = now
