@@ -86,8 +86,11 @@ function targetUrl({ url, id, format, path }, player) {
 async function watch(page, harness, args) {
   const report = { levels: [], switches: [], seeks: [], live: null }
   const startTimeoutMs = Number(args['start-timeout-s'] ?? 20) * 1000
+  // A channel whose broadcast is over, or a page without autoplay, first asks; a viewer who wants to watch answers.
+  const asked = args['no-media'] ? null : harness.answer?.(startTimeoutMs)
   const started = args['no-media'] ? false
     : await page.waitForFunction(() => window.probe.firstFrameMs !== null, null, { timeout: startTimeoutMs }).then(() => true, () => false)
+  await asked
   await page.waitForTimeout(Number(args.seconds ?? 10) * 1000)
   const watchedLatencies = await page.evaluate(() => window.probe.latenciesMs.slice())
   if (started) {

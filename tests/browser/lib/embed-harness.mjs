@@ -7,6 +7,15 @@ export function embedHarness(page) {
     await qualityButton.click()
   }
   return {
+    /** Presses the button that starts playback, if the player shows one before its first picture. */
+    async answer(timeout) {
+      const start = page.locator('.card button:visible', { hasText: 'Watch from the start' }).or(page.locator('.big-play:visible'))
+      const giveUpMs = Date.now() + timeout
+      while (Date.now() < giveUpMs && (await page.evaluate(() => window.probe.firstFrameMs === null))) {
+        if (await start.isVisible()) return start.click()
+        await page.waitForTimeout(100)
+      }
+    },
     async levels() {
       await wake()
       if (!(await qualityButton.isVisible())) return []
