@@ -10,8 +10,9 @@ use std::io::{BufReader, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use headwater_gpu_worker::transcoder::wire::{
-    self, AUDIO, AudioConfig, Config, Flush, FromChild, Rung, ToChild, Unit, VideoConfig, from_child, to_child,
+    self, AUDIO, AudioConfig, Config, Flush, FromChild, Grid, Rung, ToChild, Unit, VideoConfig, from_child, to_child,
 };
 
 fn main() -> Result<()> {
@@ -59,8 +60,14 @@ fn main() -> Result<()> {
                 .collect(),
             standard_delay: standard,
             preset,
-            grid_start: 0,
-            grid_period: 180_000,
+            grid: Some(Grid {
+                origin: 0,
+                start: 0,
+                target: 180_000,
+                max: 396_000,
+            }),
+            from: 0,
+            keys_at: Vec::new(),
         }),
         audio: audio.map(|config| AudioConfig {
             config,
@@ -78,6 +85,7 @@ fn main() -> Result<()> {
     let reader = std::thread::spawn(move || -> Result<BTreeMap<u32, (u64, u64)>> {
         let mut made = BTreeMap::new();
         let mut files = BTreeMap::new();
+        let mut records: Vec<Bytes> = Vec::new();
         while let Some(message) = wire::read::<FromChild>(&mut from)? {
             match message.kind {
                 Some(from_child::Kind::Encoded(unit)) => {
@@ -90,9 +98,15 @@ fn main() -> Result<()> {
                             files.insert(unit.rendition, std::fs::File::create(path)?);
                         }
                         let to = files.get_mut(&unit.rendition).context("just made")?;
-                        write_annexb(to, &unit.record, &unit.data)?;
+                        let record: &[u8] = if unit.key {
+                            &records[unit.rendition as usize]
+                        } else {
+                            &[]
+                        };
+                        write_annexb(to, record, &unit.data)?;
                     }
                 }
+                Some(from_child::Kind::Opened(opened)) => records = opened.video,
                 Some(from_child::Kind::Fault(fault)) => eprintln!("child: {}", fault.what),
                 _ => {}
             }

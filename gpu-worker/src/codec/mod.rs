@@ -8,15 +8,12 @@
 //! cloning one never copies pixels. This module is the only one of the crate with `unsafe` code, all of it in
 //! `ffmpeg`.
 
-mod annexb;
 pub(crate) mod ffmpeg;
-mod level;
 #[cfg(test)]
 pub(crate) mod probe;
 
 use bytes::Bytes;
-
-pub(crate) use level::h264_level;
+use headwater_media::codec::h264::Colour;
 
 /// Largest picture, in luma samples, that a decoder accepts: a little over 8K.
 pub(crate) const FRAME_PIXELS_MAX: i64 = 8192 * 4352;
@@ -45,6 +42,10 @@ impl Picture {
     #[cfg_attr(
         not(test),
         expect(clippy::unnecessary_wraps, reason = "other devices' pictures join this enumeration")
+    )]
+    #[cfg_attr(
+        not(test),
+        allow(unused_variables, reason = "without tests there is only host memory")
     )]
     fn host(&self, who: &'static str) -> Result<&ffmpeg::Picture, CodecError> {
         match self {
@@ -134,27 +135,6 @@ pub(crate) struct VideoSettings {
     pub threads: u32,
     /// Colour description written to the stream.
     pub colour: Colour,
-}
-
-/// Colour description as ISO/IEC 23091-2 code points; 2 is unspecified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Colour {
-    /// `colour_primaries`.
-    pub primaries: u8,
-    /// `transfer_characteristics`.
-    pub transfer: u8,
-    /// `matrix_coefficients`.
-    pub matrix: u8,
-}
-
-impl Default for Colour {
-    fn default() -> Self {
-        Self {
-            primaries: 2,
-            transfer: 2,
-            matrix: 2,
-        }
-    }
 }
 
 /// What went wrong in a codec.

@@ -15,6 +15,8 @@ const DRIFT_SAMPLES_MAX: i64 = 1_920;
 /// Longest gap that is filled with silence, in samples at 48 kHz (10 s); a longer one is a jump of the timeline.
 const SILENCE_SAMPLES_MAX: i64 = 480_000;
 
+const FRAME: i64 = AudioFormat::FRAME_SAMPLES as i64;
+
 /// A running audio transcoder.
 pub(super) struct Audio {
     units: SyncSender<Unit>,
@@ -22,7 +24,7 @@ pub(super) struct Audio {
 }
 
 impl Audio {
-    pub(super) fn start(plan: &AudioPlan, sink: &Sink) -> Result<Self, CodecError> {
+    pub(super) fn start(plan: &AudioPlan, sink: &Sink, record: &mut Option<Bytes>) -> Result<Self, CodecError> {
         let mut line = Line {
             decoder: AacDecoder::open(&plan.config)?,
             encoder: AacEncoder::open(plan.bitrate_bps)?,
@@ -30,6 +32,7 @@ impl Audio {
             pending: Pending::default(),
             first: None,
         };
+        *record = Some(line.encoder.record());
         let (units, pending) = sync_channel(QUEUE_UNITS_MAX);
         let sink = sink.clone();
         let thread = std::thread::Builder::new()
@@ -52,20 +55,17 @@ impl Audio {
 }
 
 fn run(line: &mut Line, units: &Receiver<Unit>, sink: &Sink) {
-    let mut record = Some(line.encoder.record());
-    let mut give = |frames: Vec<(i64, Bytes)>| {
+    let give = |frames: Vec<(i64, Bytes)>| {
         for (pts, data) in frames {
             let duration = Some(AudioFormat::FRAME_SAMPLES as u32);
-            sink(Output::Audio {
-                unit: Unit {
-                    dts: pts,
-                    pts,
-                    duration,
-                    key: true,
-                    data,
-                },
-                record: record.take(),
-            });
+            let unit = Unit {
+                dts: pts,
+                pts,
+                duration,
+                key: true,
+                data,
+            };
+            sink(Output::Audio { unit });
         }
     };
     let mut corrupt_in_a_row = 0;
@@ -115,8 +115,11 @@ impl Line {
         }
         let at = rescale(unit.pts, self.timescale);
         if self.first.is_none() {
-            self.first = Some(at);
-            self.pending.pts = at;
+            // Frames start at multiples of their length, so that whoever continues this cuts frames at the same places.
+            let aligned = at.div_euclid(FRAME) * FRAME;
+            self.first = Some(aligned);
+            self.pending.pts = aligned;
+            self.pending.silence((at - aligned) as usize);
         }
         self.pending.append(at, samples);
         self.encode_full_frames()

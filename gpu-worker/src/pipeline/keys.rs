@@ -2,20 +2,14 @@
 
 use std::collections::BTreeSet;
 
-/// A fixed grid of boundaries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Grid {
-    /// Where the epoch starts, 1/90000 s.
-    pub start: i64,
-    /// Distance of boundaries, 1/90000 s; above 0.
-    pub period: i64,
-}
+use headwater_media::MediaTime;
+use headwater_media::segmenter::Grid;
 
 /// Marks the pictures at which every rung starts anew.
 pub(super) struct Keys {
+    /// Nothing before this is shown; it only leads the decoder there.
+    from: i64,
     grid: Option<Grid>,
-    /// Grid line of the newest IDR.
-    line: Option<i64>,
     /// Presentation times of marked units whose frame has not come.
     marked: BTreeSet<i64>,
     first: bool,
@@ -25,11 +19,12 @@ pub(super) struct Keys {
 const MARKS_MAX: usize = 64;
 
 impl Keys {
-    pub(super) fn new(grid: Option<Grid>) -> Self {
+    /// Shows frames from `from` on, all times in 1/90000 s. `marks` are IDRs beside those of the grid.
+    pub(super) fn new(from: i64, grid: Option<Grid>, marks: &[i64]) -> Self {
         Self {
-            grid: grid.filter(|g| g.period > 0),
-            line: None,
-            marked: BTreeSet::new(),
+            from,
+            grid,
+            marked: marks.iter().copied().take(MARKS_MAX).collect(),
             first: true,
         }
     }
@@ -42,19 +37,21 @@ impl Keys {
         }
     }
 
-    /// Whether this frame becomes an IDR. A marked frame that was lost hands its mark to the next one.
-    pub(super) fn take(&mut self, pts: i64) -> bool {
+    /// Whether the next frame becomes an IDR; `None` where it is not to be encoded at all. A marked frame that was
+    /// lost hands its mark to the next one.
+    pub(super) fn take(&mut self, pts: i64) -> Option<bool> {
+        if pts < self.from {
+            return None;
+        }
         let mut key = std::mem::take(&mut self.first);
         while self.marked.first().is_some_and(|mark| *mark <= pts) {
             self.marked.pop_first();
             key = true;
         }
-        if let Some(grid) = self.grid {
-            let line = (pts - grid.start).div_euclid(grid.period);
-            key |= self.line.is_some_and(|last| line > last);
-            self.line = Some(self.line.map_or(line, |last| last.max(line)));
+        if let Some(grid) = &mut self.grid {
+            grid.present(MediaTime::video(pts), |at| key |= at == MediaTime::video(pts));
         }
-        key
+        Some(key)
     }
 }
 
@@ -88,11 +85,12 @@ mod tests {
 
     #[test]
     fn a_lost_picture_hands_its_mark_on() {
-        let mut keys = Keys::new(None);
-        assert!(keys.take(0));
+        let mut keys = Keys::new(0, None, &[]);
+        assert_eq!(keys.take(-1), None, "only leads to the start");
+        assert_eq!(keys.take(0), Some(true));
         keys.mark(9_000);
-        assert!(!keys.take(6_000));
-        assert!(keys.take(12_000), "the frame at 9000 was never decoded");
-        assert!(!keys.take(15_000));
+        assert_eq!(keys.take(6_000), Some(false));
+        assert_eq!(keys.take(12_000), Some(true), "the frame at 9000 was never decoded");
+        assert_eq!(keys.take(15_000), Some(false));
     }
 }

@@ -23,8 +23,8 @@ mod video;
 use std::sync::Arc;
 
 use bytes::Bytes;
-
-pub(crate) use keys::Grid;
+use headwater_media::codec::h264::Colour;
+use headwater_media::segmenter::Grid;
 
 use crate::codec::{Backend, CodecError, Delay, Unit};
 
@@ -38,7 +38,7 @@ pub(crate) const RUNGS_MAX: usize = 16;
 pub(crate) const CORRUPT_UNITS_MAX: u32 = 50;
 
 /// What to make of one epoch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The video, where there is any to encode.
     pub video: Option<VideoPlan>,
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
 }
 
 /// The video part of a [`Plan`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct VideoPlan {
     /// The source's `avcC`.
     pub avcc: Bytes,
@@ -61,6 +61,12 @@ pub(crate) struct VideoPlan {
     pub preset: String,
     /// Where IDR pictures are forced; `None`: only at units that are marked.
     pub grid: Option<Grid>,
+    /// Frames before this lead the decoder there and are not encoded, 1/90000 s.
+    pub from: i64,
+    /// IDR pictures beside those of grid and marks: at the first frame at or after each, 1/90000 s.
+    pub keys_at: Vec<i64>,
+    /// Colour description to write.
+    pub colour: Colour,
 }
 
 /// One rendition to encode.
@@ -96,15 +102,11 @@ pub(crate) enum Output {
         rung: usize,
         /// Times in 1/90000 s.
         unit: Unit,
-        /// The `avcC`, with the rung's first unit.
-        record: Option<Bytes>,
     },
     /// An encoded audio frame.
     Audio {
         /// Times in 1/48000 s.
         unit: Unit,
-        /// The AudioSpecificConfig, with the first.
-        record: Option<Bytes>,
     },
     /// A unit could not be decoded; the pipeline carries on.
     Corrupt(CodecError),
@@ -119,19 +121,36 @@ pub(crate) type Sink = Arc<dyn Fn(Output) + Send + Sync>;
 pub(crate) struct Pipeline {
     video: Option<video::Video>,
     audio: Option<audio::Audio>,
+    records: Records,
+}
+
+/// Configuration records of what a pipeline makes, known as soon as it is open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Records {
+    /// `avcC` of each rung, in the plan's order.
+    pub video: Vec<Bytes>,
+    /// AudioSpecificConfig, where audio is made.
+    pub audio: Option<Bytes>,
 }
 
 impl Pipeline {
     /// Opens all codecs and starts the threads. On `Err` nothing runs.
     pub(crate) fn start(backend: Arc<dyn Backend>, plan: &Plan, sink: &Sink) -> Result<Self, CodecError> {
-        Ok(Self {
-            video: plan
-                .video
-                .as_ref()
-                .map(|p| video::Video::start(backend.as_ref(), p, sink))
-                .transpose()?,
-            audio: plan.audio.as_ref().map(|p| audio::Audio::start(p, sink)).transpose()?,
-        })
+        let mut records = Records::default();
+        let video = match &plan.video {
+            Some(plan) => Some(video::Video::start(backend.as_ref(), plan, sink, &mut records.video)?),
+            None => None,
+        };
+        let audio = match &plan.audio {
+            Some(plan) => Some(audio::Audio::start(plan, sink, &mut records.audio)?),
+            None => None,
+        };
+        Ok(Self { video, audio, records })
+    }
+
+    /// Configuration records of everything that comes out.
+    pub(crate) fn records(&self) -> &Records {
+        &self.records
     }
 
     /// Takes a video unit in decode order; with `force_idr` its picture becomes an IDR in every rung. Blocks while
@@ -154,6 +173,11 @@ impl Pipeline {
             audio.finish();
         }
     }
+}
+
+/// The rate of a rung under a ceiling, all in frames/s × 1000; a ceiling of 0 is none.
+pub(crate) fn fps_under(source_milli: u32, max_milli: u32) -> u32 {
+    frame_rate::Thin::new(source_milli, max_milli).fps_milli(source_milli)
 }
 
 /// Threads for one encoder: one as long as that keeps real time, because a second thread costs memory and work.

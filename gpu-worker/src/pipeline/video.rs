@@ -3,12 +3,14 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
+
 use super::frame_rate::Thin;
 use super::keys::Keys;
 use super::{
     CORRUPT_UNITS_MAX, Output, QUEUE_FRAMES_MAX, QUEUE_UNITS_MAX, RUNGS_MAX, Sink, VideoPlan, encoder_threads,
 };
-use crate::codec::{Backend, CodecError, Colour, Decoder, Encoder, Frame, Scaler, Unit, VideoSettings};
+use crate::codec::{Backend, CodecError, Decoder, Encoder, Frame, Scaler, Unit, VideoSettings};
 
 /// Rate that encoders are told when the source's is unknown, frames/s × 1000.
 const FPS_UNKNOWN_MILLI: u32 = 30_000;
@@ -30,7 +32,13 @@ struct Step {
 }
 
 impl Video {
-    pub(super) fn start(backend: &dyn Backend, plan: &VideoPlan, sink: &Sink) -> Result<Self, CodecError> {
+    pub(super) fn start(
+        backend: &dyn Backend,
+        plan: &VideoPlan,
+        sink: &Sink,
+        records: &mut Vec<Bytes>,
+    ) -> Result<Self, CodecError> {
+        records.resize(plan.rungs.len(), Bytes::new());
         assert!(plan.rungs.len() <= RUNGS_MAX, "a plan has at most {RUNGS_MAX} rungs");
         let decoder = backend.decoder(&plan.avcc)?;
         let source_fps = if plan.source.2 == 0 {
@@ -55,8 +63,9 @@ impl Video {
                 delay: plan.delay,
                 preset: plan.preset.clone(),
                 threads: encoder_threads(rung, fps_milli, &plan.preset),
-                colour: Colour::default(),
+                colour: plan.colour,
             })?;
+            records[index] = encoder.record();
             let (queue, frames) = sync_channel(QUEUE_FRAMES_MAX);
             steps.push(Step {
                 scaler: backend.scaler(rung.width, rung.height)?,
@@ -74,7 +83,7 @@ impl Video {
         }
         let (shown, frames) = sync_channel(QUEUE_FRAMES_MAX);
         let (units, pending) = sync_channel(QUEUE_UNITS_MAX);
-        let (keys, to_sink) = (Keys::new(plan.grid), sink.clone());
+        let (keys, to_sink) = (Keys::new(plan.from, plan.grid.clone(), &plan.keys_at), sink.clone());
         threads.push(spawn("scale".into(), move || scale(steps, &frames, &to_sink)));
         let to_sink = sink.clone();
         threads.push(spawn("decode".into(), move || {
@@ -114,9 +123,9 @@ fn decode(
 ) {
     let mut corrupt_in_a_row = 0;
     let show = |keys: &mut Keys, frames: Vec<Frame>| {
-        frames.into_iter().all(|frame| {
-            let key = keys.take(frame.pts);
-            shown.send((frame, key)).is_ok()
+        frames.into_iter().all(|frame| match keys.take(frame.pts) {
+            Some(key) => shown.send((frame, key)).is_ok(),
+            None => true,
         })
     };
     for (unit, force_idr) in units {
@@ -162,14 +171,9 @@ fn scale(mut steps: Vec<Step>, frames: &Receiver<Shown>, sink: &Sink) {
 }
 
 fn encode(rung: usize, mut encoder: Box<dyn Encoder>, frames: &Receiver<Shown>, sink: &Sink) {
-    let mut record = Some(encoder.record());
-    let mut give = |units: Vec<Unit>| {
+    let give = |units: Vec<Unit>| {
         for unit in units {
-            sink(Output::Video {
-                rung,
-                unit,
-                record: record.take(),
-            });
+            sink(Output::Video { rung, unit });
         }
     };
     for (frame, key) in frames {

@@ -10,11 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use headwater_media::MediaTime;
+use headwater_media::codec::h264::{self, Colour};
+use headwater_media::segmenter::Grid;
 use wire::{FromChild, ToChild, from_child, to_child};
 
 use crate::codec::ffmpeg::Ffmpeg;
 use crate::codec::{CodecError, Delay, Unit};
-use crate::pipeline::{AudioPlan, Grid, Output, Pipeline, Plan, Rung, Sink, VideoPlan};
+use crate::pipeline::{AudioPlan, Output, Pipeline, Plan, Rung, Sink, VideoPlan};
 
 /// Exit status when a codec could not go on; the reason was said as a [`wire::Fault`] before.
 pub const EXIT_CODEC: i32 = 3;
@@ -46,7 +50,14 @@ pub fn transcoder_main() -> i32 {
                     pipeline.finish();
                 }
                 match start(&config, &mouth) {
-                    Ok(pipeline) => running = Some(pipeline),
+                    Ok(pipeline) => {
+                        let records = pipeline.records().clone();
+                        mouth.say(from_child::Kind::Opened(wire::Opened {
+                            video: records.video,
+                            audio: records.audio.unwrap_or_default(),
+                        }));
+                        running = Some(pipeline);
+                    }
                     Err(error) => {
                         mouth.fault(true, &error);
                         return EXIT_CODEC;
@@ -116,16 +127,35 @@ fn plan(config: &wire::Config) -> Plan {
             rungs: v.rungs.iter().take(crate::pipeline::RUNGS_MAX).map(rung).collect(),
             delay: if v.standard_delay { Delay::Standard } else { Delay::Low },
             preset: v.preset.clone(),
-            grid: (v.grid_period > 0).then_some(Grid {
-                start: v.grid_start,
-                period: v.grid_period,
-            }),
+            grid: v
+                .grid
+                .map(|g| Grid::new(MediaTime::video(g.origin), MediaTime::video(g.start), g.target, g.max)),
+            from: v.from,
+            keys_at: v.keys_at.clone(),
+            colour: colour(&v.avcc),
         }),
         audio: config.audio.as_ref().map(|a| AudioPlan {
             config: a.config.clone(),
             timescale: a.timescale,
             bitrate_bps: a.bitrate_bps,
         }),
+    }
+}
+
+/// The colour description in the source's own parameter sets.
+fn colour(avcc: &Bytes) -> Colour {
+    match h264::Config::parse(avcc.clone()) {
+        // Rungs are always of limited range, whatever the source is.
+        Ok(config) => Colour {
+            full_range: false,
+            ..config.sps().colour
+        },
+        Err(_) => Colour {
+            primaries: 2,
+            transfer: 2,
+            matrix: 2,
+            full_range: false,
+        },
     }
 }
 
@@ -178,9 +208,9 @@ impl Mouth {
     }
 
     fn output(&self, output: Output) {
-        let (rendition, unit, record) = match output {
-            Output::Video { rung, unit, record } => (rung as u32, unit, record),
-            Output::Audio { unit, record } => (wire::AUDIO, unit, record),
+        let (rendition, unit) = match output {
+            Output::Video { rung, unit } => (rung as u32, unit),
+            Output::Audio { unit } => (wire::AUDIO, unit),
             Output::Corrupt(error) => {
                 self.corrupt.fetch_add(1, Ordering::Relaxed);
                 return self.fault(false, &error);
@@ -199,7 +229,6 @@ impl Mouth {
             duration: unit.duration.unwrap_or(0),
             key: unit.key,
             data: unit.data,
-            record: record.unwrap_or_default(),
         }));
     }
 }

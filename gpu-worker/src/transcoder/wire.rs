@@ -69,12 +69,31 @@ pub struct VideoConfig {
     /// x264 preset.
     #[prost(string, tag = "7")]
     pub preset: String,
-    /// Start of the grid of IDR pictures, 1/90000 s.
-    #[prost(int64, tag = "8")]
-    pub grid_start: i64,
-    /// Its period, 1/90000 s; 0: IDR pictures only where a unit asks for them.
+    /// Where IDR pictures are forced; absent: only where a unit asks for them.
+    #[prost(message, optional, tag = "8")]
+    pub grid: Option<Grid>,
+    /// Frames before this lead the decoder there and are not encoded, 1/90000 s.
     #[prost(int64, tag = "9")]
-    pub grid_period: i64,
+    pub from: i64,
+    /// More IDR pictures: at the first frame at or after each, 1/90000 s.
+    #[prost(int64, repeated, tag = "10")]
+    pub keys_at: Vec<i64>,
+}
+/// The grid of [`headwater_media::segmenter::Grid`], all in 1/90000 s.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Grid {
+    /// Where the presentation epoch starts.
+    #[prost(int64, tag = "1")]
+    pub origin: i64,
+    /// Where the first segment of this run starts.
+    #[prost(int64, tag = "2")]
+    pub start: i64,
+    /// Distance of its points.
+    #[prost(int64, tag = "3")]
+    pub target: i64,
+    /// Longest segment.
+    #[prost(int64, tag = "4")]
+    pub max: i64,
 }
 /// One rung; see the worker's messages for the meaning of each field.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -132,7 +151,7 @@ pub struct Flush {}
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct FromChild {
     /// What it says.
-    #[prost(oneof = "from_child::Kind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "from_child::Kind", tags = "1, 2, 3, 4, 5")]
     pub kind: Option<from_child::Kind>,
 }
 /// Kinds of [`FromChild`].
@@ -152,6 +171,9 @@ pub mod from_child {
         /// All that was asked before the flush has been said.
         #[prost(message, tag = "4")]
         Flushed(super::Flushed),
+        /// The codecs of a config are open.
+        #[prost(message, tag = "5")]
+        Opened(super::Opened),
     }
 }
 /// One encoded unit, in decode order within its rendition.
@@ -175,9 +197,16 @@ pub struct Encoded {
     /// The unit.
     #[prost(bytes = "bytes", tag = "6")]
     pub data: Bytes,
-    /// The rendition's configuration record with its first unit, else empty.
-    #[prost(bytes = "bytes", tag = "7")]
-    pub record: Bytes,
+}
+/// Configuration records of everything that will come.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Opened {
+    /// `avcC` of each rung.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub video: Vec<Bytes>,
+    /// AudioSpecificConfig; empty where no audio is made.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub audio: Bytes,
 }
 /// The [`Encoded::rendition`] of audio.
 pub const AUDIO: u32 = u32::MAX;

@@ -2,13 +2,18 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use ffmpeg_sys_next as ffi;
+use headwater_media::codec::h264::{self, level_for, nal::by_start_code};
 
 use super::context::Context;
-use crate::codec::{CodecError, Delay, Encoder, Frame, Unit, VideoSettings, annexb, h264_level};
+use crate::codec::{CodecError, Delay, Encoder, Frame, Unit, VideoSettings};
 
 const CODEC: &str = "libx264";
+const NAL_SPS: u8 = 7;
+const NAL_PPS: u8 = 8;
+const NAL_AUD: u8 = 9;
+const NAL_FILLER: u8 = 12;
 
 /// Pictures that the encoder may hold back before something is badly wrong with it.
 const HELD_FRAMES_MAX: usize = 512;
@@ -31,7 +36,8 @@ impl X264 {
         };
         let mut context = Context::new(codec).map_err(open)?;
         let peak_bps = peak_bps(settings.bitrate_bps);
-        let level = h264_level(settings.width, settings.height, settings.fps_milli, peak_bps);
+        let rate = (settings.fps_milli.max(1), 1_000);
+        let level = level_for(settings.width, settings.height, rate, u64::from(peak_bps), true);
         let fields = context.fields();
         fields.width = settings.width as i32;
         fields.height = settings.height as i32;
@@ -64,7 +70,7 @@ impl X264 {
                 ("x264-params", &params),
             ])
             .map_err(open)?;
-        let record = annexb::avcc(context.extradata()).ok_or(CodecError::NoParameterSets(CODEC))?;
+        let record = record(context.extradata()).ok_or(CodecError::NoParameterSets(CODEC))?;
         Ok(Self {
             context,
             record,
@@ -77,7 +83,7 @@ impl X264 {
         loop {
             let unit = self
                 .context
-                .receive_unit(|data, pts, key| (annexb::to_lengths(data), pts, key))
+                .receive_unit(|data, pts, key| (to_lengths(data), pts, key))
                 .map_err(|source| CodecError::Failed {
                     codec: CODEC,
                     pts,
@@ -95,6 +101,31 @@ impl X264 {
             });
         }
     }
+}
+
+/// The `avcC` of the parameter sets that the encoder wrote as a byte stream.
+fn record(extradata: &[u8]) -> Option<Bytes> {
+    let of = |kind| -> Vec<Bytes> {
+        let nals = by_start_code(extradata).map(|range| &extradata[range]);
+        nals.filter(|nal| nal[0] & 0x1f == kind)
+            .map(Bytes::copy_from_slice)
+            .collect()
+    };
+    let config = h264::Config::from_parameter_sets(&of(NAL_SPS), &of(NAL_PPS)).ok()?;
+    Some(config.record().clone())
+}
+
+/// A picture with 4-byte lengths; parameter sets, delimiters and filler left out.
+fn to_lengths(stream: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(stream.len() + 16);
+    for nal in by_start_code(stream).map(|range| &stream[range]) {
+        if matches!(nal[0] & 0x1f, NAL_SPS | NAL_PPS | NAL_AUD | NAL_FILLER) {
+            continue;
+        }
+        out.put_u32(nal.len() as u32);
+        out.put_slice(nal);
+    }
+    out.freeze()
 }
 
 /// The peak that a rung of this average may reach.

@@ -1,0 +1,328 @@
+//! The live window in memory, and everyone who follows it.
+//!
+//! A subscriber first gets what is at hand: the presentation, the newest finished segments and the parts of the open
+//! ones; then everything as it is made. Bytes are shared with the uploads, never copied. A subscriber that lets
+//! [`SUBSCRIBER_EVENTS_MAX`] events pile up is cut off with `Lagged`: it subscribes again and finds the rest in the
+//! store.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use headwater_model::proto::worker::{
+    Ended, Lagged, LiveEvent, Part, Presentation, PresentationEpoch, Segment, live_event::Kind,
+};
+use tokio::sync::mpsc;
+use tonic::Status;
+
+/// Events that wait for one subscriber: ten seconds of six renditions.
+pub(crate) const SUBSCRIBER_EVENTS_MAX: usize = 512;
+/// Subscribers of one broadcast: one per region and origin, with room for reconnects.
+pub(crate) const SUBSCRIBERS_MAX: usize = 256;
+/// Segments kept while the store does not take them, beyond the wanted window: about 20 s at low latency.
+const UNSTORED_SEGMENTS_MAX: usize = 10;
+
+/// One broadcast's live window.
+pub(crate) struct Hub {
+    state: Mutex<State>,
+    /// Wanted window of finished segments, milliseconds.
+    window_ms: u64,
+}
+
+struct State {
+    presentation: Presentation,
+    lines: BTreeMap<String, VecDeque<Kept>>,
+    subscribers: Vec<Subscriber>,
+    ended: Option<String>,
+}
+
+/// A segment with its parts; finished when `segment` is there.
+struct Kept {
+    seq: u64,
+    parts: Vec<Part>,
+    segment: Option<Segment>,
+    duration_ms: u64,
+}
+
+struct Subscriber {
+    events: mpsc::Sender<LiveEvent>,
+    lagged: Arc<AtomicBool>,
+}
+
+/// What one subscriber reads.
+pub(crate) struct Subscription {
+    events: mpsc::Receiver<LiveEvent>,
+    lagged: Arc<AtomicBool>,
+}
+
+impl futures::Stream for Subscription {
+    type Item = Result<LiveEvent, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = self.events.poll_recv(context);
+        match next {
+            Poll::Ready(None) if self.lagged.swap(false, Ordering::Relaxed) => {
+                Poll::Ready(Some(Ok(event(Kind::Lagged(Lagged {})))))
+            }
+            other => other.map(|e| e.map(Ok)),
+        }
+    }
+}
+
+fn event(kind: Kind) -> LiveEvent {
+    LiveEvent { kind: Some(kind) }
+}
+
+impl Hub {
+    /// A hub without anything to show yet.
+    pub(crate) fn new(presentation: Presentation, window_ms: u64) -> Self {
+        let state = State {
+            presentation,
+            lines: BTreeMap::new(),
+            subscribers: Vec::new(),
+            ended: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            window_ms,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new follower. `None` when there are too many.
+    pub(crate) fn subscribe(&self) -> Option<Subscription> {
+        let mut state = self.state();
+        state.subscribers.retain(|s| !s.events.is_closed());
+        if state.subscribers.len() >= SUBSCRIBERS_MAX {
+            return None;
+        }
+        let mut first = vec![event(Kind::Presentation(state.presentation.clone()))];
+        for kept in state.lines.values().flatten() {
+            match &kept.segment {
+                Some(segment) => first.push(event(Kind::Segment(Segment {
+                    data: whole(&kept.parts),
+                    ..segment.clone()
+                }))),
+                None => first.extend(kept.parts.iter().map(|p| event(Kind::Part(p.clone())))),
+            }
+        }
+        first.extend(state.ended.clone().map(|reason| event(Kind::Ended(Ended { reason }))));
+        let (events, inbox) = mpsc::channel(SUBSCRIBER_EVENTS_MAX.max(first.len()));
+        for event in first {
+            // The channel was made large enough.
+            let _ = events.try_send(event);
+        }
+        let lagged = Arc::new(AtomicBool::new(false));
+        if state.ended.is_none() {
+            state.subscribers.push(Subscriber {
+                events,
+                lagged: lagged.clone(),
+            });
+        }
+        Some(Subscription { events: inbox, lagged })
+    }
+
+    /// How many follow.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.state()
+            .subscribers
+            .iter()
+            .filter(|s| !s.events.is_closed())
+            .count()
+    }
+
+    /// The presentation gains an epoch, or has its last one told again.
+    pub(crate) fn epoch(&self, epoch: PresentationEpoch) {
+        let mut state = self.state();
+        let epochs = &mut state.presentation.epochs;
+        epochs.retain(|e| e.first_seq < epoch.first_seq);
+        epochs.push(epoch);
+        let presentation = state.presentation.clone();
+        state.tell(Kind::Presentation(presentation));
+    }
+
+    /// A part is made.
+    pub(crate) fn part(&self, part: Part) {
+        let mut state = self.state();
+        let line = state.lines.entry(part.rendition.clone()).or_default();
+        match line.back_mut() {
+            Some(kept) if kept.seq == part.seq => kept.parts.push(part.clone()),
+            _ => line.push_back(Kept {
+                seq: part.seq,
+                parts: vec![part.clone()],
+                segment: None,
+                duration_ms: 0,
+            }),
+        }
+        state.tell(Kind::Part(part));
+    }
+
+    /// A segment is whole. `durable_seq`: what lies before it is in the store.
+    pub(crate) fn segment(&self, segment: Segment, timescale: u32, durable_seq: u64) {
+        let mut state = self.state();
+        if let Some(line) = state.lines.get_mut(&segment.rendition) {
+            if let Some(kept) = line.back_mut().filter(|kept| kept.seq == segment.seq) {
+                kept.duration_ms = u64::from(segment.duration) * 1_000 / u64::from(timescale.max(1));
+                kept.segment = Some(segment.clone());
+            }
+            let mut kept_ms: u64 = line.iter().map(|kept| kept.duration_ms).sum();
+            while let Some(oldest) = line.front()
+                && kept_ms - oldest.duration_ms >= self.window_ms
+                && (oldest.seq < durable_seq || line.len() > UNSTORED_SEGMENTS_MAX)
+            {
+                kept_ms -= oldest.duration_ms;
+                line.pop_front();
+            }
+        }
+        state.tell(Kind::Segment(segment));
+    }
+
+    /// The broadcast has ended and its replay is stored. Whoever subscribes from now on is told at once.
+    pub(crate) fn end(&self, reason: &str) {
+        let mut state = self.state();
+        state.tell(Kind::Ended(Ended {
+            reason: reason.to_owned(),
+        }));
+        state.ended = Some(reason.to_owned());
+        state.subscribers.clear();
+        state.lines.clear();
+    }
+
+    /// The broadcast goes on elsewhere, or nowhere: followers are let go without a word.
+    pub(crate) fn close(&self) {
+        self.state().subscribers.clear();
+    }
+}
+
+impl State {
+    fn tell(&mut self, kind: Kind) {
+        let event = event(kind);
+        self.subscribers
+            .retain(|subscriber| match subscriber.events.try_send(event.clone()) {
+                Ok(()) => true,
+                Err(mpsc::error::TrySendError::Closed(_)) => false,
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    metrics::counter!("headwater_worker_subscribers_lagged_total").increment(1);
+                    subscriber.lagged.store(true, Ordering::Relaxed);
+                    false
+                }
+            });
+    }
+}
+
+/// A segment's bytes from its parts: the one copy that a late subscriber costs.
+fn whole(parts: &[Part]) -> bytes::Bytes {
+    if let [only] = parts {
+        return only.data.clone();
+    }
+    let mut data = BytesMut::with_capacity(parts.iter().map(|p| p.data.len()).sum());
+    parts.iter().for_each(|p| data.extend_from_slice(&p.data));
+    data.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::StreamExt as _;
+
+    use super::*;
+
+    fn part(seq: u64, index: u32) -> Part {
+        let data = Bytes::from(format!("{seq}.{index} "));
+        Part {
+            rendition: "source".into(),
+            seq,
+            index,
+            data,
+            ..Part::default()
+        }
+    }
+
+    fn segment(seq: u64) -> Segment {
+        Segment {
+            rendition: "source".into(),
+            seq,
+            duration: 180_000,
+            ..Segment::default()
+        }
+    }
+
+    fn words(events: &[LiveEvent]) -> Vec<String> {
+        let word = |e: &LiveEvent| match &e.kind {
+            Some(Kind::Presentation(_)) => "presentation".into(),
+            Some(Kind::Part(p)) => format!("part {}.{}", p.seq, p.index),
+            Some(Kind::Segment(s)) => format!("segment {} {:?}", s.seq, std::str::from_utf8(&s.data).unwrap_or("?")),
+            Some(Kind::Ended(_)) => "ended".into(),
+            Some(Kind::Lagged(_)) => "lagged".into(),
+            None => "nothing".into(),
+        };
+        events.iter().map(word).collect()
+    }
+
+    async fn read(subscription: Subscription) -> Vec<LiveEvent> {
+        subscription.map(|e| e.expect("no status")).collect().await
+    }
+
+    #[tokio::test]
+    async fn a_late_subscriber_gets_the_window_and_then_the_rest() {
+        let hub = Hub::new(Presentation::default(), 4_000);
+        for seq in 0..4 {
+            hub.part(part(seq, 0));
+            hub.part(part(seq, 1));
+            hub.segment(segment(seq), 90_000, seq);
+        }
+        hub.part(part(4, 0));
+        let late = hub.subscribe().expect("room for one");
+        hub.part(part(4, 1));
+        hub.segment(segment(4), 90_000, 5);
+        hub.end("over");
+        let got = words(&read(late).await);
+        assert_eq!(got[0], "presentation");
+        assert_eq!(
+            got[1..],
+            [
+                r#"segment 2 "2.0 2.1 ""#,
+                r#"segment 3 "3.0 3.1 ""#,
+                "part 4.0",
+                "part 4.1",
+                r#"segment 4 """#,
+                "ended"
+            ]
+        );
+        assert_eq!(
+            words(&read(hub.subscribe().expect("room")).await),
+            ["presentation", "ended"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_subscriber_is_told_and_let_go() {
+        let hub = Hub::new(Presentation::default(), 4_000);
+        let slow = hub.subscribe().expect("room for one");
+        for index in 0..=SUBSCRIBER_EVENTS_MAX as u32 {
+            hub.part(part(0, index));
+        }
+        assert_eq!(hub.subscribers(), 0);
+        let got = read(slow).await;
+        assert_eq!(got.len(), SUBSCRIBER_EVENTS_MAX + 1);
+        assert_eq!(words(&got[got.len() - 1..]), ["lagged"]);
+    }
+
+    #[tokio::test]
+    async fn what_the_store_lacks_stays_longer() {
+        let hub = Hub::new(Presentation::default(), 2_000);
+        for seq in 0..30 {
+            hub.part(part(seq, 0));
+            hub.segment(segment(seq), 90_000, 0);
+        }
+        let late = hub.subscribe().expect("room for one");
+        hub.end("over");
+        assert_eq!(words(&read(late).await).len(), 2 + UNSTORED_SEGMENTS_MAX);
+    }
+}

@@ -1,0 +1,195 @@
+//! Minding the codec child: starting it, feeding it, and replacing it when it dies or hangs.
+
+use std::time::{Duration, Instant};
+
+use headwater_media::segmenter::LatencyMode;
+use headwater_media::window::Epoch as Presentation;
+use headwater_media::{CodecConfig, MediaTime, Timescale, TrackKind};
+
+use super::child::Child;
+use super::packager::Packager;
+use super::recent::Held;
+use super::runner::{Next, Runner};
+use crate::transcoder::wire::{self, from_child, to_child};
+
+/// Longest that a child may take to drain before it is killed.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
+/// Crashes of the child on one stretch of input before encoding is given up.
+const CRASHES_MAX: u32 = 2;
+/// Media after which an earlier crash no longer counts, 1/90000 s (60 s).
+const CRASH_FORGOTTEN_90K: i64 = 60 * 90_000;
+
+impl Runner {
+    /// Gives the child its configuration and these units; starts it where there is none.
+    pub(super) fn employ(&mut self, from: Option<MediaTime>, keys_at: Vec<i64>, held: &[Held]) {
+        if self.child.is_none() {
+            match Child::start(&self.tools.transcoder) {
+                Ok(child) => self.child = Some(child),
+                Err(error) => {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "no codec child; only what needs no codec is made"
+                    );
+                    return self.give_up_encoding();
+                }
+            }
+        }
+        let (Some(child), Some(packager), Some(mut config)) =
+            (&mut self.child, &self.packager, self.child_config.clone())
+        else {
+            return;
+        };
+        complete(&mut config, packager, self.latency, from, keys_at);
+        child.say(to_child::Kind::Config(config));
+        for held in held {
+            child.say(to_child::Kind::Unit(wire_unit(held)));
+        }
+    }
+
+    /// What the child said; `None` when it has ended.
+    pub(super) async fn heard(&mut self, said: Option<from_child::Kind>) {
+        match said {
+            Some(from_child::Kind::Encoded(encoded)) => {
+                if let Some(packager) = &mut self.packager {
+                    packager.encoded(encoded);
+                }
+                self.pump();
+            }
+            Some(from_child::Kind::Opened(opened)) => {
+                let good = self.packager.as_mut().is_none_or(|p| p.opened(&opened));
+                if !good {
+                    tracing::error!("the codec child's records cannot be read");
+                }
+                if let Some((stored, at_90k)) = self.continuing.take()
+                    && self.packager.as_ref().is_some_and(|p| !same_inits(&p.epoch, &stored))
+                {
+                    self.discontinue(at_90k);
+                }
+                self.pump();
+            }
+            Some(from_child::Kind::Flushed(_)) => {
+                if let Some((next, _)) = self.draining.take() {
+                    self.drained(next);
+                }
+            }
+            Some(from_child::Kind::Fault(fault)) if fault.fatal => {
+                tracing::error!("the codec child gives up: {}", fault.what);
+            }
+            Some(from_child::Kind::Fault(fault)) => {
+                metrics::counter!("headwater_worker_corrupt_units_total").increment(1);
+                tracing::debug!("the codec child met damaged input: {}", fault.what);
+            }
+            Some(from_child::Kind::Progress(_)) => {}
+            None => self.restart_child("it ended").await,
+        }
+    }
+
+    pub(super) async fn watch(&mut self) {
+        if self.child.as_ref().is_some_and(|c| c.stalled(self.tools.stall)) {
+            return self.restart_child("it took media in and gave none out").await;
+        }
+        if self
+            .draining
+            .as_ref()
+            .is_some_and(|(_, since)| since.elapsed() > DRAIN_MAX)
+        {
+            self.restart_child("it did not give out what it held").await;
+        }
+    }
+
+    /// Replaces a child that died or hangs, and gives the new one what the old one had not finished.
+    async fn restart_child(&mut self, why: &str) {
+        let Some(child) = self.child.take() else { return };
+        let how = child.end().await;
+        metrics::counter!("headwater_worker_child_restarts_total").increment(1);
+        let restart = self.packager.as_ref().and_then(Packager::restart);
+        let Some((from, keys_at)) = restart else {
+            // Nothing is owed: the next epoch starts its own.
+            if let Some((next, _)) = self.draining.take() {
+                self.drained(next);
+            }
+            return;
+        };
+        let at_90k = from.ticks_in(Timescale::VIDEO);
+        self.crashes = if at_90k - self.crashed_at_90k > CRASH_FORGOTTEN_90K {
+            1
+        } else {
+            self.crashes + 1
+        };
+        self.crashed_at_90k = at_90k;
+        tracing::error!(
+            crashes = self.crashes,
+            "the codec child was replaced, because {why} ({how})"
+        );
+        if self.crashes >= CRASHES_MAX {
+            return self.give_up_encoding();
+        }
+        let held = self.recent.replay();
+        self.employ(Some(from), keys_at, &held);
+        if let (Some((_, since)), Some(child)) = (&mut self.draining, &mut self.child) {
+            *since = Instant::now();
+            child.say(to_child::Kind::Flush(wire::Flush {}));
+        }
+    }
+
+    /// The input kills children: from the next boundary on only what needs no codec is made.
+    pub(super) fn give_up_encoding(&mut self) {
+        let id = &self.shared.assignment.broadcast_id;
+        tracing::error!(
+            broadcast.id = id,
+            "{id} killed {CRASHES_MAX} codec children: only what needs no codec is made from now on"
+        );
+        metrics::counter!("headwater_worker_quarantined_total").increment(1);
+        self.encode = false;
+        self.shared.encoding.store(false, std::sync::atomic::Ordering::Relaxed);
+        self.child = None;
+        if let Some((next, _)) = self.draining.take() {
+            return self.drained(next);
+        }
+        let Some(packager) = &mut self.packager else { return };
+        let Some(source) = &self.source else { return };
+        let can_pass = source.tracks.iter().any(|t| matches!(t.config, CodecConfig::H264(_))) && self.passthrough;
+        if can_pass && packager.grid_origin().is_none() {
+            return packager.switch_at_boundary();
+        }
+        // Without the child there are no pictures; sound goes on in an epoch of its own.
+        self.drain(Next::Idle);
+        let (seq, at) = (self.next_seq, MediaTime::video(self.end_90k));
+        self.grid(seq, at);
+    }
+}
+
+/// Whether the epochs' renditions have the same init segments, one by one.
+fn same_inits(a: &Presentation, b: &Presentation) -> bool {
+    a.renditions.len() == b.renditions.len() && a.renditions.iter().zip(&b.renditions).all(|(a, b)| a.init == b.init)
+}
+
+/// Fills in where the child begins and where its IDR pictures lie.
+fn complete(
+    config: &mut wire::Config,
+    packager: &Packager,
+    latency: LatencyMode,
+    from: Option<MediaTime>,
+    keys_at: Vec<i64>,
+) {
+    let Some(video) = &mut config.video else { return };
+    let from = from.map_or(0, |at| at.ticks_in(Timescale::VIDEO));
+    video.from = from;
+    video.keys_at = keys_at;
+    video.grid = packager.grid_origin().map(|origin| wire::Grid {
+        origin: origin.ticks_in(Timescale::VIDEO),
+        start: from,
+        target: latency.segment_target_90k(),
+        max: latency.segment_max_90k(),
+    });
+}
+
+pub(super) fn wire_unit(held: &Held) -> wire::Unit {
+    wire::Unit {
+        audio: held.kind == TrackKind::Audio,
+        dts: held.unit.dts.ticks,
+        pts: held.unit.pts.ticks,
+        force_idr: held.force_idr,
+        data: held.unit.data.clone(),
+    }
+}

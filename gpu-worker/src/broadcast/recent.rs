@@ -1,0 +1,90 @@
+//! Source units that may be needed again: for a codec child that is restarted, and for a source that turns out unfit
+//! for passthrough in the middle of a segment.
+
+use std::collections::VecDeque;
+
+use headwater_media::{AccessUnit, MediaTime, TrackKind};
+
+/// A unit of the source, as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// The unit; its bytes are shared.
+    pub unit: AccessUnit,
+    /// Of which kind.
+    pub kind: TrackKind,
+    /// Unix microseconds at which it reached the edge.
+    pub arrival_us: i64,
+    /// It starts a segment: an IDR in every rung.
+    pub force_idr: bool,
+}
+
+/// The newest units, from the IDR that leads to the oldest open segment.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    video: VecDeque<Held>,
+    audio: VecDeque<Held>,
+    bytes: usize,
+}
+
+/// Bytes held before the broadcast stops taking units in: 90 s at 4.5 Mbit/s.
+pub(crate) const RECENT_BYTES_MAX: usize = 48 << 20;
+/// Audio units held before a lead unit has opened a presentation: a minute and a half.
+const AUDIO_UNITS_MAX: usize = 4_096;
+
+impl Recent {
+    /// Takes the next unit of its track.
+    pub(crate) fn push(&mut self, held: Held) {
+        self.bytes += held.unit.data.len();
+        match held.kind {
+            TrackKind::Video => self.video.push_back(held),
+            TrackKind::Audio => self.audio.push_back(held),
+        }
+        while self.audio.len() > AUDIO_UNITS_MAX {
+            self.bytes -= self.audio.pop_front().map_or(0, |h| h.unit.data.len());
+        }
+    }
+
+    /// Marks the newest video unit as the start of a segment.
+    pub(crate) fn mark_newest(&mut self) {
+        if let Some(held) = self.video.back_mut() {
+            held.force_idr = true;
+        }
+    }
+
+    /// Whether no more may be taken in.
+    pub(crate) fn full(&self) -> bool {
+        self.bytes > RECENT_BYTES_MAX
+    }
+
+    /// Drops what is not needed to show or sound anything from `from` on.
+    pub(crate) fn trim(&mut self, from: MediaTime) {
+        let leads = self
+            .video
+            .iter()
+            .rposition(|h| h.unit.key && h.unit.pts <= from)
+            .unwrap_or(0);
+        for held in self.video.drain(..leads) {
+            self.bytes -= held.unit.data.len();
+        }
+        // A second of sound before it settles the decoder.
+        while self
+            .audio
+            .front()
+            .is_some_and(|h| h.unit.pts.plus(i64::from(h.unit.pts.scale.get())) < from)
+        {
+            self.bytes -= self.audio.pop_front().map_or(0, |h| h.unit.data.len());
+        }
+    }
+
+    /// Everything held, in decode order over both tracks.
+    pub(crate) fn replay(&self) -> Vec<Held> {
+        let mut all: Vec<Held> = self.video.iter().chain(&self.audio).cloned().collect();
+        all.sort_by_key(|h| h.unit.dts);
+        all
+    }
+
+    /// Forgets everything: the timeline has jumped.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

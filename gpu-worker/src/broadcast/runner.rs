@@ -1,0 +1,368 @@
+//! What a broadcast's task does.
+//!
+//! Units come from the edge one at a time. Each goes to the packager (which says where segments start) and, where
+//! renditions are encoded, to the codec child; what the child gives back goes to the packager as well. A change of
+//! the source (a new epoch, a pause, the end, an unfit source) first drains the child, then ends the presentation
+//! epoch, then goes on: meanwhile nothing more is taken from the edge.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use headwater_media::segmenter::LatencyMode;
+use headwater_media::window::Epoch as Presentation;
+use headwater_media::{AccessUnit, Epoch, MediaTime, TrackId, TrackKind};
+use headwater_model::convert::{epoch_from_proto, unit_from_proto};
+use headwater_model::proto::edge::{PullEvent, pull_event};
+use headwater_platform::retry::Backoff;
+use tonic::{Code, Status};
+
+use super::child::Child;
+use super::link::Link;
+use super::minding::wire_unit;
+use super::packager::{Made, Packager};
+use super::recent::{Held, Recent};
+use super::{Broadcast, Tools, finish, messages};
+use crate::storage::resume::{self, Resume};
+use crate::storage::upload::Uploads;
+use crate::transcoder::wire::{self, from_child, to_child};
+
+/// How often the watchdog looks.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// Waits between attempts to reach the edge or the store.
+const REDIAL_FIRST: Duration = Duration::from_millis(50);
+/// See [`REDIAL_FIRST`].
+const REDIAL_CAP: Duration = Duration::from_secs(2);
+
+/// How a broadcast's task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The replay is stored, and the scheduler knows.
+    Finished,
+    /// A higher generation runs it, or the scheduler took it back.
+    Replaced,
+    /// It cannot be continued here.
+    GaveUp(String),
+}
+
+/// What comes after the child is drained.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    /// The source is unfit for passthrough from segment `.0` on, at `.1`.
+    Grid(u64, MediaTime),
+    /// The source's next epoch.
+    Epoch(Box<Epoch>),
+    /// Nothing until the source's next epoch.
+    Idle,
+    /// The end.
+    End(String),
+}
+
+/// A broadcast's task: all it knows.
+pub(super) struct Runner {
+    pub(super) shared: Arc<Broadcast>,
+    pub(super) tools: Tools,
+    pub(super) latency: LatencyMode,
+    pub(super) uploads: Uploads,
+    pub(super) source: Option<Epoch>,
+    pub(super) packager: Option<Packager>,
+    /// The current presentation epoch has been told.
+    pub(super) told: bool,
+    /// What was made before it could be told.
+    pub(super) untold: Vec<Made>,
+    pub(super) child: Option<Child>,
+    pub(super) recent: Recent,
+    /// Decode time of the newest unit of each track, against repeats after a redial.
+    pub(super) seen: Vec<(TrackId, MediaTime)>,
+    pub(super) draining: Option<(Next, Instant)>,
+    pub(super) next_seq: u64,
+    pub(super) next_index: u32,
+    /// A stored epoch that may be continued.
+    pub(super) stored: Option<(Presentation, i64)>,
+    pub(super) passthrough: bool,
+    pub(super) encode: bool,
+    /// What the child makes of this epoch; where it starts is filled in each time.
+    pub(super) child_config: Option<wire::Config>,
+    /// The stored epoch that goes on, until the child has shown that it makes the same.
+    pub(super) continuing: Option<(Presentation, i64)>,
+    /// Where the last epoch ended.
+    pub(super) end_90k: i64,
+    pub(super) crashes: u32,
+    pub(super) crashed_at_90k: i64,
+    pub(super) acked_90k: i64,
+    pub(super) ended: Option<String>,
+}
+
+/// Runs a broadcast until it is over.
+pub(super) async fn run(shared: Arc<Broadcast>, tools: Tools) -> Outcome {
+    let assignment = shared.assignment.clone();
+    let Some(latency) = LatencyMode::parse(&assignment.latency_mode) else {
+        return Outcome::GaveUp(format!("latency mode {:?} is unknown", assignment.latency_mode));
+    };
+    let mut backoff = Backoff::new(REDIAL_FIRST, REDIAL_CAP);
+    let resume = loop {
+        let read = resume::read(&tools.store, &assignment.tenant_id, &assignment.broadcast_id);
+        tokio::select! {
+            () = shared.stop.cancelled() => return Outcome::Replaced,
+            read = read => match read {
+                Ok(resume) => break resume,
+                Err(error) => {
+                    let id = &assignment.broadcast_id;
+                    tracing::warn!(error = format!("{error:#}"), "what is stored of {id} cannot be read yet; trying again");
+                    backoff.wait().await;
+                }
+            }
+        }
+    };
+    let mut runner = Runner::new(shared, tools, latency, &resume);
+    match runner.serve().await {
+        Ok(reason) => finish::finish(&mut runner.uploads, &runner.shared, &runner.tools, &reason).await,
+        Err(outcome) => outcome,
+    }
+}
+
+impl Runner {
+    fn new(shared: Arc<Broadcast>, tools: Tools, latency: LatencyMode, resume: &Resume) -> Self {
+        for epoch in &resume.epochs {
+            shared.hub.epoch(messages::epoch(epoch));
+        }
+        let uploads = Uploads::start(
+            tools.store.clone(),
+            tools.spool.clone(),
+            tools.limits,
+            resume.seq,
+            resume.at_90k,
+        );
+        if resume.seq > 0 {
+            tracing::info!(
+                segment.seq = resume.seq,
+                "going on with segment {} at {} ms",
+                resume.seq,
+                resume.at_90k / 90
+            );
+        }
+        Self {
+            shared,
+            tools,
+            latency,
+            uploads,
+            source: None,
+            packager: None,
+            told: false,
+            untold: Vec::new(),
+            child: None,
+            recent: Recent::default(),
+            seen: Vec::new(),
+            draining: None,
+            next_seq: resume.seq,
+            next_index: resume.epochs.last().map_or(0, |e| e.index + 1),
+            stored: resume.epochs.last().map(|e| (e.clone(), resume.at_90k)),
+            passthrough: true,
+            encode: true,
+            child_config: None,
+            continuing: None,
+            end_90k: resume.at_90k,
+            crashes: 0,
+            crashed_at_90k: 0,
+            acked_90k: 0,
+            ended: None,
+        }
+    }
+
+    /// Takes in and gives out until the source has ended; the reason of the end.
+    async fn serve(&mut self) -> Result<String, Outcome> {
+        let mut edge = self.shared.edge_url.subscribe();
+        let (stop, finish) = (self.shared.stop.clone(), self.shared.finish.clone());
+        let mut backoff = Backoff::new(REDIAL_FIRST, REDIAL_CAP);
+        let mut link: Option<Link> = None;
+        // Kept across turns of the loop: an attempt takes longer than a tick of the watchdog.
+        let mut dialling: Option<BoxFuture<'static, Result<Link, Status>>> = None;
+        let mut watch = tokio::time::interval(WATCH_EVERY);
+        watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            if let Some(reason) = self.ended.take() {
+                if let Some(link) = &link {
+                    self.ack(link);
+                }
+                return Ok(reason);
+            }
+            let open = self.draining.is_none() && !self.recent.full() && !self.uploads.standing().full;
+            if link.is_none() && dialling.is_none() && open {
+                dialling = Some(self.dial(edge.borrow_and_update().clone(), backoff.delay()));
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(Outcome::Replaced),
+                () = finish.cancelled(), if self.draining.is_none() => self.drain(Next::End("released".into())),
+                Ok(()) = edge.changed() => (link, dialling) = (None, None),
+                said = hear(&mut self.child), if self.child.is_some() => self.heard(said).await,
+                () = self.uploads.changed() => if let Some(link) = &link { self.ack(link) },
+                _ = watch.tick() => self.watch().await,
+                event = next(&mut link), if open && link.is_some() => match event {
+                    Ok(event) => {
+                        backoff.reset();
+                        self.event(event);
+                    }
+                    Err(status) if status.code() == Code::Aborted => return Err(Outcome::Replaced),
+                    Err(status) => {
+                        self.shared.link_is(false);
+                        tracing::warn!(%status, "the media link broke; dialling again");
+                        link = None;
+                    }
+                },
+                dialled = answer(&mut dialling), if dialling.is_some() => {
+                    dialling = None;
+                    self.shared.link_is(dialled.is_ok());
+                    match dialled {
+                        Ok(dialled) => link = Some(dialled),
+                        Err(status) if status.code() == Code::Aborted => return Err(Outcome::Replaced),
+                        Err(status) => tracing::debug!(%status, "the edge cannot be reached"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Dials the edge after a wait.
+    fn dial(&self, url: String, wait: Duration) -> BoxFuture<'static, Result<Link, Status>> {
+        let (rpc, assignment) = (self.tools.rpc.clone(), self.shared.assignment.clone());
+        let resume_90k = self.uploads.standing().durable_90k;
+        Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            Link::dial(&url, &rpc, &assignment.broadcast_id, assignment.generation, resume_90k).await
+        })
+    }
+
+    fn ack(&mut self, link: &Link) {
+        let durable_90k = self.uploads.standing().durable_90k;
+        if durable_90k > self.acked_90k && link.ack(durable_90k) {
+            self.acked_90k = durable_90k;
+        }
+    }
+
+    fn event(&mut self, event: PullEvent) {
+        match event.kind {
+            Some(pull_event::Kind::Unit(unit)) => {
+                let Some(epoch) = &self.source else { return };
+                let arrival_us = unit.arrival_us;
+                match unit_from_proto(unit, epoch) {
+                    Ok(unit) => self.unit(unit, arrival_us),
+                    Err(error) => tracing::warn!(%error, "the edge sent a unit that cannot be used"),
+                }
+            }
+            Some(pull_event::Kind::Epoch(epoch)) => match epoch_from_proto(epoch) {
+                Ok(epoch) if self.source.as_ref().is_some_and(|s| s.index == epoch.index) => {}
+                Ok(epoch) => self.drain(Next::Epoch(Box::new(epoch))),
+                Err(error) => tracing::error!(%error, "the edge began an epoch that cannot be used"),
+            },
+            Some(pull_event::Kind::Paused(_)) => self.drain(Next::Idle),
+            Some(pull_event::Kind::End(end)) => self.drain(Next::End(end.reason)),
+            Some(pull_event::Kind::Lost(lost)) => {
+                metrics::counter!("headwater_worker_media_lost_ms_total")
+                    .increment(u64::try_from((lost.to_90k - lost.from_90k) / 90).unwrap_or(0));
+                tracing::error!(
+                    "media from {} ms to {} ms was lost at the edge",
+                    lost.from_90k / 90,
+                    lost.to_90k / 90
+                );
+                if let Some(source) = self.source.clone() {
+                    self.drain(Next::Epoch(Box::new(source)));
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the next unit of the source.
+    fn unit(&mut self, unit: AccessUnit, arrival_us: i64) {
+        match self.seen.iter_mut().find(|(track, _)| *track == unit.track) {
+            Some((_, last)) if unit.dts <= *last => return,
+            Some((_, last)) => *last = unit.dts,
+            None => self.seen.push((unit.track, unit.dts)),
+        }
+        let kind = match self.track_kind(unit.track) {
+            Some(kind) => kind,
+            None => return,
+        };
+        let held = Held {
+            unit,
+            kind,
+            arrival_us,
+            force_idr: false,
+        };
+        if self.packager.is_none() && !self.opens(&held) {
+            if kind == TrackKind::Audio {
+                self.recent.push(held);
+            }
+            return;
+        }
+        self.recent.push(held.clone());
+        if self.packager.is_none() {
+            self.open(&held);
+        } else {
+            self.feed(held);
+        }
+        self.pump();
+    }
+
+    fn track_kind(&self, track: TrackId) -> Option<TrackKind> {
+        let tracks = &self.source.as_ref()?.tracks;
+        tracks.iter().find(|t| t.id == track).map(|t| t.config.kind())
+    }
+
+    /// Whether a presentation can begin with this unit.
+    fn opens(&self, held: &Held) -> bool {
+        let Some(source) = &self.source else { return false };
+        let video = source.tracks.iter().any(|t| t.config.kind() == TrackKind::Video);
+        held.unit.key && (held.kind == TrackKind::Video) == video
+    }
+
+    /// Gives a unit to the packager and the child.
+    fn feed(&mut self, mut held: Held) {
+        let Some(packager) = &mut self.packager else { return };
+        let pushed = packager.push(&held);
+        if let Some((seq, at, cause)) = pushed.unfit {
+            return self.unfit(seq, at, cause);
+        }
+        if let Some((seq, at)) = pushed.switch {
+            return self.switch(seq, at, &held);
+        }
+        if pushed.force_idr {
+            held.force_idr = true;
+            self.recent.mark_newest();
+            if let Some(from) = packager.needed_from() {
+                self.recent.trim(from);
+            }
+        } else if held.unit.key
+            && let Some(from) = packager.needed_from()
+        {
+            self.recent.trim(from);
+        }
+        if packager.uses_child()
+            && let Some(child) = &mut self.child
+        {
+            child.say(to_child::Kind::Unit(wire_unit(&held)));
+        }
+    }
+}
+
+async fn hear(child: &mut Option<Child>) -> Option<from_child::Kind> {
+    match child {
+        Some(child) => child.hear().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next(link: &mut Option<Link>) -> Result<PullEvent, Status> {
+    match link {
+        Some(link) => link.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answer(dialling: &mut Option<BoxFuture<'static, Result<Link, Status>>>) -> Result<Link, Status> {
+    match dialling {
+        Some(dialling) => dialling.await,
+        None => std::future::pending().await,
+    }
+}
