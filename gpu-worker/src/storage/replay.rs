@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use headwater_media::dash::{ManifestOptions, manifest};
 use headwater_media::hls::{MediaOptions, MultivariantOptions, media_playlist, multivariant};
 use headwater_media::window::Window;
 use headwater_media::window::key::{Key, prefix};
@@ -83,6 +84,11 @@ async fn attempt(store: &SharedStore, tenant: &str, broadcast: &str) -> anyhow::
         },
     ) {
         put("main.m3u8".into(), playlist, HLS).await?;
+    }
+    // A stored manifest is static: it needs neither a clock nor a window.
+    let options = ManifestOptions { base: "", time_url: "", keep_ms: None, objects: true };
+    if let Some(manifest) = manifest(&window, &options) {
+        put("manifest.mpd".into(), manifest, "application/dash+xml").await?;
     }
     let text = serde_json::to_string(&index).context("the index has only string keys")?;
     put("index.json".into(), text, "application/json").await?;
