@@ -7,7 +7,7 @@ use super::text;
 use crate::segmenter::LatencyMode;
 use crate::time::{MediaTime, Timescale};
 use crate::window::key::{PublicName, SegmentName};
-use crate::window::{Epoch, Part, Segment, Slot, SlotKind, Track, View, Window};
+use crate::window::{Epoch, PARTS_KEPT_TARGETS, Part, Segment, Slot, SlotKind, Track, View, Window};
 
 /// `CAN-SKIP-UNTIL`, target durations: the least that the standard allows.
 const SKIP_UNTIL_TARGETS: i64 = 6;
@@ -15,6 +15,9 @@ const SKIP_UNTIL_TARGETS: i64 = 6;
 const DATE_EVERY: u64 = 10;
 /// What counts as long.
 const DATE_ALL_SLOTS_MAX: usize = 120;
+/// What is counted back from the live edge is counted on the lead rendition; others differ by a frame of sound, and
+/// milliseconds are rounded.
+const LEAD_SKEW_MS: i64 = 100;
 /// Bytes set aside for one segment's lines, and for one part's.
 const SEGMENT_LINES_BYTES: usize = 96;
 
@@ -88,14 +91,16 @@ pub fn media_playlist(window: &Window, rendition: &str, options: &MediaOptions) 
     let view = window.view(options.keep_ms).or_else(|| first_parts(window, track))?;
     let first = view.slots.first().map_or_else(|| first_open(track), |slot| slot.seq);
     let listed = view.last_seq(track);
-    let page = Page {
+    let mut page = Page {
         window,
         rendition,
         track,
         options,
         view: &view,
         first,
+        parts_from: 0,
     };
+    page.parts_from = page.parts_from();
     let mut out = String::with_capacity(1_024 + view.slots.len() * SEGMENT_LINES_BYTES * 2);
     page.header(&mut out);
     page.segments(&mut out);
@@ -124,6 +129,8 @@ struct Page<'a> {
     view: &'a View,
     /// First number listed (or skipped).
     first: u64,
+    /// Parts are listed from this number on.
+    parts_from: u64,
 }
 
 /// What the lines of the segment before said, as far as the next depends on it.
@@ -251,7 +258,7 @@ impl Page<'_> {
         before: &mut Before,
     ) {
         self.lead_in(out, segment.seq, segment.decode_time, rank, epoch, dated, before);
-        if advertises_parts(self.window) && segment.seq >= self.view.parts_from {
+        if advertises_parts(self.window) && segment.seq >= self.parts_from {
             self.parts(out, segment.seq, &segment.parts, epoch);
         }
         let scale = epoch.rendition(self.rendition).map_or(Timescale::VIDEO, |r| r.scale());
@@ -373,17 +380,14 @@ impl Page<'_> {
         }
         let until_ms = i64::from(self.window.settings().latency.target_duration_s()) * 1_000 * SKIP_UNTIL_TARGETS;
         let listed = self.view.listed(self.track).count();
-        let open_ms = self.open_ms();
-        let Some(edge) = listed.checked_sub(1).and_then(|last| self.view.slots.get(last)) else {
-            return 0;
-        };
-        let boundary = edge.end.to_ms().saturating_add(open_ms).saturating_sub(until_ms);
-        self.view
-            .slots
-            .iter()
-            .take(listed)
-            .take_while(|slot| slot.end.to_ms() < boundary)
-            .count()
+        self.view.older_than(listed, self.open_ms(), until_ms + LEAD_SKEW_MS)
+    }
+
+    /// First segment that ends within three target durations of the playlist's end, open parts included.
+    fn parts_from(&self) -> u64 {
+        let listed = self.view.listed(self.track).count();
+        let kept_ms = i64::from(self.window.settings().latency.target_duration_s()) * 1_000 * PARTS_KEPT_TARGETS;
+        self.first + self.view.older_than(listed, self.open_ms(), kept_ms - LEAD_SKEW_MS) as u64
     }
 
     /// Milliseconds of the open segment that are listed.

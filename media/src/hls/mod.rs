@@ -4,6 +4,7 @@ mod directives;
 mod media;
 mod multivariant;
 pub(crate) mod text;
+pub mod validate;
 
 pub use directives::{DirectiveError, Directives, Reload, Skip, reload_decision};
 pub use media::{MediaOptions, Names, media_playlist};

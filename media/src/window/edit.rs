@@ -1,7 +1,6 @@
 //! How a window changes: events of a worker, and trimming.
 
 use super::{Epoch, OpenSegment, Part, Segment, Track, Window};
-use crate::time::{MediaTime, Timescale};
 
 /// Epochs of one broadcast.
 pub const EPOCHS_MAX: usize = 4_096;
@@ -191,17 +190,13 @@ impl Window {
     /// for a while: players may still fetch what they have seen listed).
     pub fn trim(&mut self, trim: Trim) -> Option<u64> {
         let view = self.view(None)?;
-        let target_ms = i64::from(self.settings.latency.target_duration_s()) * 1_000;
-        let keep_ms = trim.keep_ms.max(target_ms * KEPT_TARGETS_MIN);
-        let edge = view.slots.last().map(|slot| slot.end)?;
-        let back = |ms: i64| MediaTime::new(edge.to_ms().saturating_sub(ms), Timescale::MILLIS);
-        let (oldest, parts_from) = (back(keep_ms), back(target_ms * PARTS_KEPT_TARGETS));
-        let first = view.slots.iter().find(|slot| slot.end > oldest).map(|slot| slot.seq)?;
-        let parts_from = view
-            .slots
-            .iter()
-            .find(|slot| slot.end > parts_from)
-            .map_or(first, |slot| slot.seq);
+        let (target_ms, count) = (
+            i64::from(self.settings.latency.target_duration_s()) * 1_000,
+            view.slots.len(),
+        );
+        let newest = |ms| view.slots.get(view.older_than(count, 0, ms)).map(|slot| slot.seq);
+        let first = newest(trim.keep_ms.max(target_ms * KEPT_TARGETS_MIN))?;
+        let parts_from = newest(target_ms * PARTS_KEPT_TARGETS).unwrap_or(first);
         let mut touched = false;
         for track in self.tracks.values_mut() {
             while track.segments.front().is_some_and(|s| s.seq < first) {

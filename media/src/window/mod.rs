@@ -23,7 +23,7 @@ use crate::segmenter::LatencyMode;
 use crate::time::{MediaTime, Round, Timescale};
 use crate::unit::TrackKind;
 
-pub use edit::{EPOCHS_MAX, RENDITIONS_MAX, SEGMENTS_MAX, Trim, WindowError};
+pub use edit::{EPOCHS_MAX, PARTS_KEPT_TARGETS, RENDITIONS_MAX, SEGMENTS_MAX, Trim, WindowError};
 pub use rebuild::{Description, Index, RebuildError};
 pub use view::{Slot, SlotKind, View};
 

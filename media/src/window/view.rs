@@ -31,8 +31,6 @@ pub enum SlotKind<'a> {
 pub struct View {
     /// Ascending, without holes.
     pub slots: Vec<Slot>,
-    /// Parts are listed from this number on.
-    pub parts_from: u64,
     /// What lies before this number and is missing stays missing.
     gaps_before: u64,
 }
@@ -58,33 +56,23 @@ impl Window {
         let first = first.max(last.saturating_sub(SEGMENTS_MAX as u64 - 1));
         let target_ms = i64::from(self.settings.latency.target_duration_s()) * 1_000;
         let mut slots: Vec<Slot> = Vec::new();
-        // Newest first, so that a short view of a long window is cheap.
-        let mut edge_ms = None;
+        // Newest first, so that a short view of a long window is cheap. What counts is media, not time: nothing is
+        // listed of the minutes for which a publisher was away.
+        let (mut newer_ms, mut recent) = (0, last);
         for seq in (first..=last).rev() {
-            let slot = self.lead(seq).unwrap_or_else(|| hole(seq, slots.last(), target_ms));
-            let edge = *edge_ms.get_or_insert(slot.end.to_ms());
-            if keep_ms.is_some_and(|keep| slot.end.to_ms() <= edge.saturating_sub(keep)) {
+            if keep_ms.is_some_and(|keep| newer_ms >= keep) {
                 break;
             }
+            let slot = self.lead(seq).unwrap_or_else(|| hole(seq, slots.last(), target_ms));
+            if newer_ms < target_ms * PARTS_KEPT_TARGETS {
+                recent = seq;
+            }
+            newer_ms += slot.duration_ms();
             slots.push(slot);
         }
         slots.reverse();
-        let edge = edge_ms?;
-        let since = |back: i64| {
-            slots
-                .iter()
-                .rev()
-                .take_while(|s| s.end.to_ms() > edge - back)
-                .last()
-                .map_or(last, |s| s.seq)
-        };
-        let recent = since(target_ms * PARTS_KEPT_TARGETS);
         let gaps_before = if self.ended { u64::MAX } else { recent };
-        Some(View {
-            parts_from: recent,
-            gaps_before,
-            slots,
-        })
+        Some(View { gaps_before, slots })
     }
 
     fn lead(&self, seq: u64) -> Option<Slot> {
@@ -109,12 +97,31 @@ fn hole(seq: u64, after: Option<&Slot>, target_ms: i64) -> Slot {
     Slot { seq, start, end }
 }
 
+impl Slot {
+    /// Its length.
+    pub(crate) fn duration_ms(&self) -> i64 {
+        self.end.to_ms().saturating_sub(self.start.to_ms())
+    }
+}
+
 impl View {
+    /// How many of the oldest `listed` slots have at least `ms` of media behind them, `open_ms` of it not in slots.
+    pub(crate) fn older_than(&self, listed: usize, open_ms: i64, ms: i64) -> usize {
+        let mut newer_ms = open_ms;
+        for (at, slot) in self.slots.iter().enumerate().take(listed).rev() {
+            if newer_ms >= ms {
+                return at + 1;
+            }
+            newer_ms = newer_ms.saturating_add(slot.duration_ms());
+        }
+        0
+    }
+
     /// The view of a window that has no finished segment yet.
     pub(crate) fn empty() -> Self {
         Self {
             slots: Vec::new(),
-            parts_from: 0,
+
             gaps_before: 0,
         }
     }
