@@ -2,4 +2,6 @@
 
 pub mod dev;
 pub mod encoder;
+pub mod farm;
 pub mod http;
+pub mod outside;

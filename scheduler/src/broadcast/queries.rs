@@ -98,6 +98,15 @@ pub(super) struct Current {
     reconnect_window_s: i32,
 }
 
+#[derive(FromRow)]
+struct CurrentRow {
+    broadcast_id: String,
+    anchor_ms: i64,
+    source: Json<Source>,
+    away_at: Option<DateTime<Utc>>,
+    reconnect_window_s: i32,
+}
+
 impl Current {
     /// Whether its publisher has been away for too long to come back.
     pub(super) fn window_over(&self, now: Timestamp) -> bool {
@@ -107,21 +116,20 @@ impl Current {
 }
 
 pub(super) async fn open_of_channel(on: &mut PgConnection, channel: ChannelId) -> Result<Option<Current>> {
-    let row: Option<(String, i64, Json<Source>, Option<DateTime<Utc>>, i32)> = sqlx::query_as(
+    let row: Option<CurrentRow> = sqlx::query_as(
         "select broadcast_id, anchor_ms, source, away_at, reconnect_window_s from broadcast \
          where channel_id = $1 and state in ('live', 'reconnecting') for update",
     )
     .bind(channel.as_str())
     .fetch_optional(on)
     .await?;
-    row.map(|(broadcast_id, anchor_ms, Json(source), away_at, reconnect_window_s)| {
-        let broadcast_id = id(BroadcastId::parse(&broadcast_id))?;
+    row.map(|row| {
         Ok(Current {
-            broadcast_id,
-            anchor_ms,
-            source,
-            away_at,
-            reconnect_window_s,
+            broadcast_id: id(BroadcastId::parse(&row.broadcast_id))?,
+            anchor_ms: row.anchor_ms,
+            source: row.source.0,
+            away_at: row.away_at,
+            reconnect_window_s: row.reconnect_window_s,
         })
     })
     .transpose()
