@@ -9,3 +9,6 @@ pub mod validate;
 pub use directives::{DirectiveError, Directives, Reload, Skip, reload_decision};
 pub use media::{MediaOptions, Names, media_playlist};
 pub use multivariant::{MultivariantOptions, multivariant};
+
+#[cfg(test)]
+mod tests;

@@ -162,7 +162,7 @@ fn check(cuts: &[Cut], scale: Timescale, target_ms: i64) {
                 assert!(!part.samples.is_empty() && part.samples.iter().all(|s| s.duration > 0));
                 assert_eq!(
                     part.samples.iter().map(|s| u64::from(s.duration)).sum::<u64>(),
-                    part.duration.into()
+                    u64::from(part.duration)
                 );
                 assert_eq!(part.independent, part.samples[0].key);
                 if part.samples.len() > 1 {
