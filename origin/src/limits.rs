@@ -41,7 +41,7 @@ pub(crate) const RESOLVE: Duration = Duration::from_secs(2);
 /// A live broadcast nobody has asked for during this time is no longer followed.
 pub(crate) const FOLLOW_IDLE: Duration = Duration::from_secs(60);
 /// First and longest pause between two attempts to subscribe.
-pub(crate) const SUBSCRIBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+pub(crate) const SUBSCRIBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Seconds of finished segments whose bytes stay in memory while the object store answers; older ones are read from it.
 pub(crate) const RECENT_MEDIA_S: u64 = 20;

@@ -82,8 +82,7 @@ async fn a_new_worker_takes_over_in_the_middle_of_a_segment() {
     second.say(support::media::event(
         headwater_model::proto::worker::live_event::Kind::Presentation(presentation),
     ));
-    let resumed = new.through_segment(3);
-    second.say_all(&new.events[resumed..]);
+    second.say_all(&new.of_segments(4..=7));
     first.die();
     farm.goes_live(&second, 2);
     farm.hint(CHANNEL).await;

@@ -93,7 +93,7 @@ impl Origin {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     change = changes.next() => match change {
-                        Some(playback) => resolver.changed(&playback).await,
+                        Some(playback) => resolver.changed(&playback),
                         None => return,
                     },
                 }

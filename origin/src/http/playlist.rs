@@ -4,6 +4,7 @@ use headwater_media::hls::{self, DirectiveError, Directives, MediaOptions, Multi
 use headwater_media::window::Window;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
+use tracing::instrument;
 
 use super::answer::{self, Cache, Kind, Refusal};
 use super::body::Body;
@@ -60,6 +61,12 @@ impl Origin {
     }
 
     /// `GET /{playback}/{broadcast}/{rendition}/index.m3u8` and `dvr.m3u8`, with delivery directives.
+    #[instrument(
+        name = "origin.playlist",
+        level = "debug",
+        skip_all,
+        fields(broadcast.id = wanted.broadcast, rendition.name = wanted.rendition)
+    )]
     pub(super) async fn media_playlist(
         &self,
         headers: &HeaderMap,

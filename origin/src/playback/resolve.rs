@@ -106,12 +106,19 @@ struct Memory {
     /// `Ok(None)`: the api knows no such id.
     answer: Option<Option<Arc<Resolved>>>,
     asked: Option<Instant>,
-    /// Somebody said that the answer has changed.
-    outdated: bool,
+    /// How often somebody said that the answer has changed, and how often of that the answer takes into account.
+    changes_told: u64,
+    changes_seen: u64,
     /// The last question got no answer.
     silent: bool,
     /// (broadcast, tenant) this id showed, newest first.
     shown: VecDeque<(String, String)>,
+}
+
+impl Memory {
+    fn is_outdated(&self) -> bool {
+        self.changes_seen < self.changes_told
+    }
 }
 
 enum Freshness {
@@ -156,10 +163,10 @@ impl Playback {
         };
         let settled = answer.as_ref().is_some_and(|a| a.is_replay && a.state == State::Ended);
         let age = asked.elapsed();
-        if age < (if settled { REPLAY_ANSWER } else { LIVE_ANSWER }) && !memory.outdated {
+        if age < (if settled { REPLAY_ANSWER } else { LIVE_ANSWER }) && !memory.is_outdated() {
             return Freshness::Use(answer);
         }
-        if (age < ANSWER_AGE_MAX && !memory.outdated) || memory.silent || settled {
+        if (age < ANSWER_AGE_MAX && !memory.is_outdated()) || memory.silent || settled {
             // Whoever asks next within the time of one question uses the old answer, too.
             memory.asked = Some(Instant::now());
             return Freshness::UseAndAsk(answer);
@@ -167,7 +174,8 @@ impl Playback {
         Freshness::Ask
     }
 
-    fn learn(&self, outcome: Result<Option<Resolved>, ()>) {
+    /// `changes_seen`: how many changes had been told when the question was asked.
+    fn learn(&self, outcome: Result<Option<Resolved>, ()>, changes_seen: u64) {
         let mut memory = lock(&self.memory);
         memory.asked = Some(Instant::now());
         let Ok(answer) = outcome else {
@@ -175,7 +183,7 @@ impl Playback {
             return;
         };
         memory.silent = false;
-        memory.outdated = false;
+        memory.changes_seen = changes_seen;
         let answer = answer.map(Arc::new);
         if let Some(now) = answer.as_ref().filter(|a| !a.broadcast.is_empty()) {
             memory.shown.retain(|(id, _)| *id != now.broadcast);
@@ -248,6 +256,7 @@ impl Resolver {
     /// Asks the api now.
     pub(crate) async fn ask(&self, playback: &Playback) {
         self.meters.resolves.increment(1);
+        let changes_seen = lock(&playback.memory).changes_told;
         let request = ResolveRequest {
             playback_id: playback.id.clone(),
         };
@@ -267,19 +276,25 @@ impl Resolver {
         if outcome.is_err() {
             self.meters.resolve_errors.increment(1);
         }
-        playback.learn(outcome);
+        playback.learn(outcome, changes_seen);
     }
 
     /// What is known of `id` has changed: the next request asks again. Ids nobody watches are of no interest; for
     /// those that somebody follows, the api is asked at once.
-    pub(crate) async fn changed(&self, id: &str) {
+    pub(crate) fn changed(self: &Arc<Self>, id: &str) {
         let Some(playback) = lock(&self.known).by_id.get(id).map(|(playback, _)| playback.clone()) else {
             return;
         };
-        lock(&playback.memory).outdated = true;
+        lock(&playback.memory).changes_told += 1;
         if playback.news.receiver_count() > 0 {
-            let _asking = playback.asking.lock().await;
-            self.ask(&playback).await;
+            let resolver = self.clone();
+            tokio::spawn(async move {
+                let _asking = playback.asking.lock().await;
+                let outdated = lock(&playback.memory).is_outdated();
+                if outdated {
+                    resolver.ask(&playback).await;
+                }
+            });
         }
     }
 }

@@ -185,6 +185,17 @@ impl Made {
             .collect()
     }
 
+    /// What is said of the segments with these numbers.
+    pub fn of_segments(&self, seqs: std::ops::RangeInclusive<u64>) -> Vec<LiveEvent> {
+        let seq = |event: &LiveEvent| match &event.kind {
+            Some(EventKind::Part(part)) => Some(part.seq),
+            Some(EventKind::Segment(segment)) => Some(segment.seq),
+            _ => None,
+        };
+        let wanted = |event: &&LiveEvent| seq(event).is_some_and(|seq| seqs.contains(&seq));
+        self.events.iter().filter(wanted).cloned().collect()
+    }
+
     /// Index of the event that finishes `seq` in every rendition, plus one.
     pub fn through_segment(&self, seq: u64) -> usize {
         let last = self
