@@ -1,11 +1,11 @@
 //! What a person needs to know to push and to watch, on one screen.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
 use headwater_api::demo::Demo;
 use headwater_model::StreamKey;
-use headwater_platform::Process;
 use serde::Serialize;
 
 use super::{Config, Outside};
@@ -28,8 +28,7 @@ pub struct Card {
 
 impl Card {
     /// Gathers them.
-    pub fn new(config: &Config, outside: &Outside, process: &Process, key: &StreamKey, demo: &Demo) -> Self {
-        let _ = process;
+    pub fn new(config: &Config, admin: SocketAddr, outside: &Outside, key: &StreamKey, demo: &Demo) -> Self {
         let origin_url = format!("http://{}", config.http_listen);
         Self {
             process_id: std::process::id(),
@@ -39,17 +38,11 @@ impl Card {
             watch_url: format!("{origin_url}/embed/{}", demo.playback_id),
             origin_url,
             api_url: format!("http://{}", config.api_listen),
-            admin_url: String::new(),
+            admin_url: format!("http://{admin}"),
             database_url: outside.database_url.reveal().to_string(),
             redis_url: outside.redis_url.clone(),
             s3_endpoint: outside.store.s3_endpoint.clone(),
         }
-    }
-
-    /// With the address of metrics and readiness.
-    pub fn with_admin(mut self, admin_url: String) -> Self {
-        self.admin_url = admin_url;
-        self
     }
 
     /// `rtmp://…/live/KEY`

@@ -87,7 +87,7 @@ struct Outside {
 
 /// Starts everything, says where it is, and runs until told to stop. Must be called from the main thread: what it starts is
 /// tied to that thread's life.
-pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
+pub async fn run(config: Config, admin: SocketAddr, process: Process) -> anyhow::Result<()> {
     let folder = DataFolder::open(&config.data_dir)?;
     let mut credentials = folder.credentials()?;
     let listeners = reserve(&config).await?;
@@ -103,10 +103,10 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     };
     let demo = prepare(&outside.database_url, &key, &config.demo_ladder).await?;
     drop(listeners);
-    let roles = roles::start(&config, &folder, &outside, &process)?;
+    let roles = roles::start(&config, &folder, &outside, &process).await?;
     let served = async {
         wait_until_ready(&process, &roles).await?;
-        let card = card::Card::new(&config, &outside, &process, &key, &demo);
+        let card = card::Card::new(&config, admin, &outside, &key, &demo);
         card.save(&folder.path("running.json"))?;
         card.print(config.demo);
         let stop = process.shutdown.clone();
