@@ -5,17 +5,20 @@ cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s (%s s so far)\n' "$1" "$SECONDS"; }
 
+step "Browser clients"
+(cd tests/browser && npm ci --no-audit --no-fund --loglevel=error)
+
 step "Format and lints"
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 
-step "Building the tests"
+step "Building"
 cargo build --workspace --all-targets --locked --quiet
 
 step "Rust tests"
 cargo test --workspace --locked --no-fail-fast
 
-step "The player in a real browser"
-infra/test-browser.sh
+step "The player's own tests in a real browser"
+(cd tests/browser && npm test --silent)
 
-step "done"
+step "All passed"

@@ -1,0 +1,73 @@
+//! Real players in a real browser against the real binary: live, quality switches, seeking, replay.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use headwater_tests::dev::Dev;
+use headwater_tests::encoder::Source;
+use tokio::process::Command;
+
+const LIVE_LIMIT: Duration = Duration::from_secs(20);
+
+/// Runs one browser client and returns its report; fails with what it saw when a condition does not hold.
+async fn play(dev: &Dev, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    if !folder.join("node_modules").is_dir() {
+        bail!("tests/browser has no node_modules: run `npm ci` there, or `make test`");
+    }
+    let output = Command::new("node")
+        .arg("play.mjs")
+        .args(["--url", &dev.running.origin_url, "--id", &dev.running.playback_id, "--json"])
+        .args(arguments)
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot start node")?;
+    let (report, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        bail!("{arguments:?}: {said}\n{report}\n{}", dev.log());
+    }
+    serde_json::from_str(&report).context("the report is not JSON")
+}
+
+#[tokio::test]
+async fn every_player_plays_live_and_then_the_replay() -> anyhow::Result<()> {
+    let mut dev = Dev::start().await?;
+    let encoder = Source { size: "854x480", gop: 60, ..Source::default() }.push(&dev.push_url())?;
+    dev.wait_for_state(&["live"], LIVE_LIMIT).await?;
+    let live = ["--seconds", "8", "--expect-live", "yes", "--min-frames", "150", "--max-stalls", "2"];
+    for player in [
+        &["--player", "embed", "--expect-state", "live"][..],
+        &["--player", "hlsjs"][..],
+        &["--player", "shaka", "--format", "hls"][..],
+        &["--player", "shaka", "--format", "dash"][..],
+        &["--player", "dashjs"][..],
+    ] {
+        play(&dev, &[player, &live].concat()).await?;
+    }
+    // Quality by hand, and seeking back into what was already broadcast.
+    play(&dev, &["--player", "embed", "--levels", "--seek", "--min-levels", "2"]).await?;
+    encoder.stop().await?;
+    dev.wait_for_state(&["ended"], Duration::from_secs(30)).await?;
+    let replay = ["--seconds", "6", "--expect-live", "no", "--min-frames", "120"];
+    for player in [
+        &["--player", "embed", "--expect-state", "replay"][..],
+        &["--player", "hlsjs"][..],
+        &["--player", "shaka", "--format", "dash"][..],
+        &["--player", "dashjs"][..],
+    ] {
+        play(&dev, &[player, &replay].concat()).await?;
+    }
+    dev.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_embed_page_waits_for_a_channel_that_is_offline() -> anyhow::Result<()> {
+    let mut dev = Dev::start().await?;
+    play(&dev, &["--player", "embed", "--no-media", "--seconds", "2", "--expect-state", "offline"]).await?;
+    dev.stop().await?;
+    Ok(())
+}
