@@ -70,8 +70,8 @@ pub async fn start(config: &Config, folder: &DataFolder, outside: &Outside, proc
         rpc.clone(),
     ])?;
     let mut worker_options = vec![
-        ("worker-rpc-listen", worker_rpc.clone()),
-        ("worker-rpc-url", url(&worker_rpc)),
+        ("worker-listen", worker_rpc.clone()),
+        ("worker-url", url(&worker_rpc)),
         ("scheduler-rpc-url", url(&scheduler_rpc)),
         ("worker-spool-dir", folder.path("spool").display().to_string()),
         rpc.clone(),
