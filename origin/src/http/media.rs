@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_media::window;
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::answer::{self, Cache, Kind, Refusal};
@@ -13,6 +13,10 @@ use super::{Origin, range, refusal};
 use crate::playback::broadcast::Broadcast;
 use crate::playback::fetch::{self, Found};
 use crate::playback::media::PartName;
+
+/// Unix microseconds at which the last access unit of a part reached the edge; on the first answer with that part, so that
+/// delay can be measured from outside.
+const ARRIVAL: HeaderName = HeaderName::from_static("headwater-arrival-us");
 
 /// One rendition of one broadcast.
 pub(crate) struct Wanted<'a> {
@@ -56,11 +60,13 @@ impl Origin {
         let broadcast = self.broadcast_of(&wanted).await?;
         let found = broadcast.part(&self.objects, wanted.rendition, name).await;
         let (bytes, arrival_us) = found.map_err(refusal::fetch)?;
+        let mut answer = whole(headers, kind(&broadcast, wanted.rendition), Cache::Immutable, &[bytes])?;
         if let Some(arrival_us) = arrival_us {
             let delay_us = (self.clock.unix_us() - arrival_us).max(0);
             self.meters.part_delay_s.record(delay_us as f64 / 1e6);
+            answer.headers_mut().insert(ARRIVAL, HeaderValue::from(arrival_us));
         }
-        whole(headers, kind(&broadcast, wanted.rendition), Cache::Immutable, &[bytes])
+        Ok(answer)
     }
 
     /// `{seq}-{generation}.m4s` and `{seq}.m4s`. The segment being made is answered part by part as the parts come,
