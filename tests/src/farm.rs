@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use headwater_model::heartbeat::{Capacity, HEARTBEAT_EVERY_MS, HEARTBEAT_TTL_MS, Heartbeat, Running};
+use headwater_model::proto::media::{Codec, Track};
 use headwater_model::proto::worker::worker_server::{self, WorkerServer};
 use headwater_model::proto::worker::{AssignResponse, Assignment, ReleaseRequest, ReleaseResponse};
 use headwater_model::{BroadcastId, WorkerId};
@@ -328,6 +329,31 @@ impl worker_server::Worker for Service {
             .retain(|id, running| id.as_str() != release.broadcast_id || running.generation != release.generation);
         desk.told.push(Told::Release(release));
         Ok(Response::new(ReleaseResponse {}))
+    }
+}
+
+/// H.264 of 1280x720 at 30 frames per second, High profile, as x264 writes its configuration.
+pub fn video_track() -> Track {
+    const AVCC: &[u8] = b"\x01\x64\x00\x1f\xff\xe1\x00\x1a\x67\x64\x00\x1f\xac\xd9\x40\x50\x05\xbb\x01\x10\x00\x00\
+        \x03\x00\x10\x00\x00\x03\x03\xc0\xf1\x83\x19\x60\x01\x00\x06\x68\xeb\xe3\xcb\x22\xc0\xfd\xf8\xf8\x00";
+    Track {
+        id: 0,
+        codec: Codec::H264.into(),
+        timescale: 90_000,
+        config: AVCC.into(),
+        language: String::new(),
+    }
+}
+
+/// AAC-LC, 48 kHz, stereo.
+pub fn audio_track() -> Track {
+    let config = b"\x11\x90".as_slice().into();
+    Track {
+        id: 128,
+        codec: Codec::Aac.into(),
+        timescale: 48_000,
+        config,
+        language: String::new(),
     }
 }
 

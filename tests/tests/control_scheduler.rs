@@ -1,0 +1,566 @@
+//! The scheduler on a real PostgreSQL and Redis, with workers simulated behind the same messages.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::future::join_all;
+use headwater_api::{channel, tenant};
+use headwater_model::heartbeat::{Capacity, PLAYBACK_TOPIC};
+use headwater_model::ladder::Policy;
+use headwater_model::proto::api::playback_client::PlaybackClient;
+use headwater_model::proto::api::resolve_response::State as Shown;
+use headwater_model::proto::api::{ResolveRequest, ResolveResponse};
+use headwater_model::proto::scheduler::report_publisher_request::State;
+use headwater_model::proto::scheduler::scheduler_client::SchedulerClient;
+use headwater_model::proto::scheduler::{
+    FinishBroadcastRequest, OpenBroadcastRequest, OpenBroadcastResponse, ReportPublisherRequest,
+};
+use headwater_model::{BroadcastId, PublishId, TenantId};
+use headwater_platform::hints::HintsConfig;
+use headwater_platform::rpc;
+use headwater_tests::farm::{self, Role, SimWorker, assert_refused, audio_track, rpc_config, until, video_track};
+use headwater_tests::outside::{Cluster, Redis, TestDatabase};
+use tonic::{Code, Status};
+
+type Outcome = anyhow::Result<()>;
+
+const ROOMY: Capacity = Capacity {
+    encode_px_per_s: 1_000_000_000,
+    slots: 16,
+};
+
+/// A tenant with one channel, and the control plane around it.
+struct Stage {
+    database: TestDatabase,
+    redis: Redis,
+    tenant: TenantId,
+    channel: channel::Created,
+    api: Role,
+    scheduler: Role,
+}
+
+impl Stage {
+    async fn set(reconnect_window_s: u32) -> anyhow::Result<Self> {
+        Self::set_in(TestDatabase::fresh().await?, reconnect_window_s).await
+    }
+
+    async fn set_in(database: TestDatabase, reconnect_window_s: u32) -> anyhow::Result<Self> {
+        let redis = Redis::start().await?;
+        let tenant = tenant::create(&database.api, "acme", "Acme").await?.id;
+        let new = channel::New {
+            reconnect_window_s,
+            ..channel::New::titled(tenant, "Town hall")
+        };
+        let channel = channel::create(&database.api, new).await?;
+        let api = farm::api(&database.url).await?;
+        let scheduler = farm::leading_scheduler(&database.url, &redis.url()).await?;
+        Ok(Self {
+            database,
+            redis,
+            tenant,
+            channel,
+            api,
+            scheduler,
+        })
+    }
+
+    async fn worker(&self) -> anyhow::Result<SimWorker> {
+        SimWorker::start(&self.redis.url(), ROOMY).await
+    }
+
+    fn client(&self) -> anyhow::Result<SchedulerClient<rpc::Client>> {
+        Ok(SchedulerClient::new(rpc::client(&self.scheduler.url, &rpc_config())?))
+    }
+
+    async fn open(&self, publish: PublishId, edge: &str) -> anyhow::Result<Result<OpenBroadcastResponse, Status>> {
+        let request = OpenBroadcastRequest {
+            tenant_id: self.tenant.into(),
+            channel_id: self.channel.channel_id.into(),
+            publish_id: publish.into(),
+            edge_url: edge.into(),
+            tracks: vec![video_track(), audio_track()],
+            source_bitrate_bps: 2_500_000,
+            source_fps_milli: 30_000,
+            start_wallclock_ms: 0,
+        };
+        Ok(self
+            .client()?
+            .open_broadcast(request)
+            .await
+            .map(|response| response.into_inner()))
+    }
+
+    async fn report(&self, broadcast: BroadcastId, publish: PublishId, state: State) -> Result<(), Status> {
+        let request = ReportPublisherRequest {
+            broadcast_id: broadcast.into(),
+            publish_id: publish.into(),
+            state: state.into(),
+            reason: "as the test wants it".into(),
+        };
+        let mut client = self.client().map_err(|error| Status::internal(error.to_string()))?;
+        client.report_publisher(request).await.map(|_| ())
+    }
+
+    async fn finish(&self, broadcast: BroadcastId, generation: u64) -> Result<(), Status> {
+        let request = FinishBroadcastRequest {
+            broadcast_id: broadcast.into(),
+            generation,
+            worker_id: "wk_aaaaaaaaaaaaaaaaaaaaaaaa".into(),
+            duration_ms: 61_500,
+            size_bytes: 1_000,
+            error: String::new(),
+        };
+        let mut client = self.client().map_err(|error| Status::internal(error.to_string()))?;
+        client.finish_broadcast(request).await.map(|_| ())
+    }
+
+    async fn shown(&self, playback_id: &str) -> anyhow::Result<ResolveResponse> {
+        let mut client = PlaybackClient::new(rpc::client(&self.api.url, &rpc_config())?);
+        Ok(client
+            .resolve(ResolveRequest {
+                playback_id: playback_id.into(),
+            })
+            .await?
+            .into_inner())
+    }
+
+    async fn channel_shown(&self) -> anyhow::Result<ResolveResponse> {
+        self.shown(self.channel.playback_id.as_str()).await
+    }
+
+    /// Opens and publishes on another channel until that one is placed: the scheduler has looked at everything since.
+    async fn another_is_placed(&self, worker: &SimWorker) -> Outcome {
+        let made = channel::create(&self.database.api, channel::New::titled(self.tenant, "Another")).await?;
+        let request = OpenBroadcastRequest {
+            tenant_id: self.tenant.into(),
+            channel_id: made.channel_id.into(),
+            publish_id: PublishId::random().into(),
+            edge_url: "http://edge-9:7003".into(),
+            tracks: vec![video_track()],
+            ..Default::default()
+        };
+        let opened = self.client()?.open_broadcast(request).await?.into_inner();
+        worker
+            .assigned(|assignment| assignment.broadcast_id == opened.broadcast_id)
+            .await?;
+        Ok(())
+    }
+}
+
+fn id(opened: &OpenBroadcastResponse) -> anyhow::Result<BroadcastId> {
+    Ok(BroadcastId::parse(&opened.broadcast_id)?)
+}
+
+#[tokio::test]
+async fn a_broadcast_is_opened_once_placed_continued_taken_over_and_finished() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let worker = stage.worker().await?;
+    let hints = HintsConfig {
+        redis_url: stage.redis.url(),
+    }
+    .open()?;
+    let announced = announcements(&hints);
+    assert_eq!(stage.channel_shown().await?.state(), Shown::Offline);
+
+    let first = PublishId::random();
+    let opened = stage.open(first, "http://edge-1:7003").await??;
+    assert!(!opened.continued && opened.next_epoch == 0);
+    assert_eq!(
+        stage.open(first, "http://edge-1:7003").await??,
+        opened,
+        "asking twice gives one answer"
+    );
+    let broadcast = id(&opened)?;
+
+    let assignment = worker.assigned(|_| true).await?;
+    assert_eq!(
+        (assignment.broadcast_id.as_str(), assignment.generation),
+        (broadcast.as_str(), 1)
+    );
+    assert_eq!(
+        (assignment.edge_url.as_str(), assignment.latency_mode.as_str()),
+        ("http://edge-1:7003", "low")
+    );
+    assert_eq!(assignment.anchor_wallclock_ms, opened.anchor_wallclock_ms);
+    let names: Vec<_> = assignment.ladder.iter().map(|rung| rung.name.as_str()).collect();
+    assert_eq!(names, ["source", "480p", "360p"]);
+    let live = stage.channel_shown().await?;
+    assert_eq!(
+        (live.state(), live.broadcast_id.as_str()),
+        (Shown::Live, broadcast.as_str())
+    );
+    assert_eq!((live.worker_url.as_str(), live.generation), (worker.url.as_str(), 1));
+    assert_eq!(stage.shown(&live.replay_playback_id).await?.kind, "replay");
+
+    // The publisher vanishes and comes back through another edge.
+    stage.report(broadcast, first, State::Away).await?;
+    assert_eq!(stage.channel_shown().await?.state(), Shown::Reconnecting);
+    let second = PublishId::random();
+    let continued = stage.open(second, "http://edge-2:7003").await??;
+    assert!(continued.continued && continued.next_epoch > opened.next_epoch);
+    assert_eq!(continued.broadcast_id, opened.broadcast_id);
+    assert_eq!(continued.anchor_wallclock_ms, opened.anchor_wallclock_ms);
+    let moved = worker
+        .assigned(|assignment| assignment.edge_url == "http://edge-2:7003")
+        .await?;
+    assert_eq!(
+        (moved.generation, &moved.ladder),
+        (1, &assignment.ladder),
+        "the lease stays"
+    );
+
+    // What the first publish still says no longer counts.
+    stage.report(broadcast, first, State::Ended).await?;
+    assert_eq!(stage.channel_shown().await?.state(), Shown::Live);
+    assert_refused(
+        stage.open(first, "http://edge-1:7003").await?,
+        Code::Aborted,
+        "taken over",
+    )?;
+
+    // A third publisher takes over while the second still sends.
+    let third = PublishId::random();
+    assert!(stage.open(third, "http://edge-2:7003").await??.continued);
+    assert_refused(
+        stage.open(second, "http://edge-2:7003").await?,
+        Code::Aborted,
+        "taken over",
+    )?;
+
+    stage.report(broadcast, third, State::Ended).await?;
+    assert_eq!(stage.channel_shown().await?.state(), Shown::Finishing);
+    assert_refused(stage.finish(broadcast, 0).await, Code::Aborted, "generation 1")?;
+    assert_refused(stage.finish(broadcast, 2).await, Code::Aborted, "generation 1")?;
+    stage.finish(broadcast, 1).await?;
+    stage.finish(broadcast, 1).await?;
+    let ended = stage.channel_shown().await?;
+    assert_eq!((ended.state(), ended.worker_url.as_str()), (Shown::Ended, ""));
+    assert_refused(
+        stage.open(third, "http://edge-2:7003").await?,
+        Code::FailedPrecondition,
+        "has ended",
+    )?;
+
+    // The next publish is another broadcast; the replay keeps its own address.
+    let next = stage.open(PublishId::random(), "http://edge-1:7003").await??;
+    assert_ne!(next.broadcast_id, opened.broadcast_id);
+    assert_eq!(stage.channel_shown().await?.broadcast_id, next.broadcast_id);
+    assert_eq!(stage.shown(&ended.replay_playback_id).await?.state(), Shown::Ended);
+    let announced = announced
+        .lock()
+        .map_err(|_| anyhow::anyhow!("the listener failed"))?
+        .clone();
+    assert!(
+        announced.contains(&stage.channel.playback_id.to_string()),
+        "origins are told: {announced:?}"
+    );
+    assert!(announced.contains(&ended.replay_playback_id), "of the replay as well");
+    Ok(())
+}
+
+/// Everything that is announced from now on.
+fn announcements(hints: &headwater_platform::hints::SharedHints) -> std::sync::Arc<std::sync::Mutex<Vec<String>>> {
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (mut stream, list) = (hints.subscribe(PLAYBACK_TOPIC), heard.clone());
+    tokio::spawn(async move {
+        while let Some(playback_id) = stream.next().await {
+            if let Ok(mut list) = list.lock() {
+                list.push(playback_id);
+            }
+        }
+    });
+    heard
+}
+
+#[tokio::test]
+async fn requests_that_make_no_sense_are_refused_by_field() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let good = OpenBroadcastRequest {
+        tenant_id: stage.tenant.into(),
+        channel_id: stage.channel.channel_id.into(),
+        publish_id: PublishId::random().into(),
+        edge_url: "http://edge-1:7003".into(),
+        tracks: vec![video_track()],
+        ..Default::default()
+    };
+    let cases: [(fn(&mut OpenBroadcastRequest), Code, &str); 7] = [
+        (|r| r.tenant_id = "acme".into(), Code::InvalidArgument, "tenant_id: "),
+        (|r| r.publish_id = String::new(), Code::InvalidArgument, "publish_id: "),
+        (|r| r.edge_url = "edge-1".into(), Code::InvalidArgument, "edge_url: "),
+        (|r| r.tracks.clear(), Code::InvalidArgument, "neither picture nor sound"),
+        (
+            |r| r.tracks[0].config = b"\x01\x64".as_slice().into(),
+            Code::InvalidArgument,
+            "avcC",
+        ),
+        (
+            |r| r.tenant_id = TenantId::random().into(),
+            Code::NotFound,
+            "no channel",
+        ),
+        (
+            |r| r.channel_id = headwater_model::ChannelId::random().into(),
+            Code::NotFound,
+            "no channel",
+        ),
+    ];
+    for (change, code, words) in cases {
+        let mut request = good.clone();
+        change(&mut request);
+        assert_refused(stage.client()?.open_broadcast(request).await, code, words)?;
+    }
+    let nobody = BroadcastId::random();
+    assert_refused(
+        stage.report(nobody, PublishId::random(), State::Away).await,
+        Code::NotFound,
+        "no broadcast",
+    )?;
+    assert_refused(stage.finish(nobody, 1).await, Code::NotFound, "no broadcast")?;
+    let unsaid = stage.report(nobody, PublishId::random(), State::Unspecified).await;
+    assert_refused(unsaid, Code::InvalidArgument, "state: ")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn publishers_of_one_channel_at_once_share_one_broadcast() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let publishes: Vec<_> = (0..8).map(|_| PublishId::random()).collect();
+    let answers = publishes
+        .iter()
+        .map(|publish| stage.open(*publish, "http://edge-1:7003"));
+    let mut broadcasts = std::collections::BTreeSet::new();
+    let mut epochs = std::collections::BTreeSet::new();
+    for answer in join_all(answers).await {
+        let opened = answer??;
+        broadcasts.insert(opened.broadcast_id);
+        epochs.insert(opened.next_epoch);
+    }
+    assert_eq!(
+        (broadcasts.len(), epochs.len()),
+        (1, 8),
+        "one broadcast, and no two publishes share an epoch"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dead_worker_is_replaced_and_its_generation_counts_no_more() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let worker = stage.worker().await?;
+    let opened = stage.open(PublishId::random(), "http://edge-1:7003").await??;
+    let broadcast = id(&opened)?;
+    worker.assigned(|_| true).await?;
+    until("the lease is confirmed", async || {
+        let mut connection = stage.database.connect().await.ok()?;
+        let acked: Option<bool> = sqlx::query_scalar("select acked_at is not null from lease")
+            .fetch_optional(&mut connection)
+            .await
+            .ok()?;
+        acked.filter(|acked| *acked)
+    })
+    .await?;
+    let spare = stage.worker().await?;
+    worker.set_silent(true);
+    let moved = spare.assigned(|_| true).await?;
+    assert_eq!((moved.broadcast_id.as_str(), moved.generation), (broadcast.as_str(), 2));
+    let live = stage.channel_shown().await?;
+    assert_eq!((live.worker_url.as_str(), live.generation), (spare.url.as_str(), 2));
+    assert_refused(stage.finish(broadcast, 1).await, Code::Aborted, "generation 2")?;
+
+    // It was only cut off: it is told to let go of what it held, and nothing comes back to it.
+    worker.set_silent(false);
+    let release = worker.released(|_| true).await?;
+    assert_eq!(
+        (release.broadcast_id.as_str(), release.generation, release.finish),
+        (broadcast.as_str(), 1, false)
+    );
+    assert_eq!(spare.assignments(broadcast).len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_broadcast_waits_for_the_first_worker_and_passes_one_that_cannot_be_dialled() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let opened = stage.open(PublishId::random(), "http://edge-1:7003").await??;
+    // It still beats (its last heartbeat is in Redis), but nobody answers. It alone has room for the whole ladder.
+    let gone = stage.worker().await?;
+    gone.kill();
+    let small = Capacity {
+        encode_px_per_s: 40_000_000,
+        slots: 1,
+    };
+    let worker = SimWorker::start(&stage.redis.url(), small).await?;
+    let assignment = worker.assigned(|_| true).await?;
+    assert_eq!(assignment.broadcast_id, opened.broadcast_id);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_farm_passes_the_source_through() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let new = channel::New {
+        ladder: Policy::Source,
+        ..channel::New::titled(stage.tenant, "Source only")
+    };
+    channel::create(&stage.database.api, new).await?;
+    let worker = SimWorker::start(
+        &stage.redis.url(),
+        Capacity {
+            encode_px_per_s: 0,
+            slots: 0,
+        },
+    )
+    .await?;
+    stage.open(PublishId::random(), "http://edge-1:7003").await??;
+    let assignment = worker.assigned(|_| true).await?;
+    let names: Vec<_> = assignment
+        .ladder
+        .iter()
+        .map(|rung| (rung.name.as_str(), rung.passthrough))
+        .collect();
+    assert_eq!(names, [("source", true)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_edge_that_vanished_is_waited_for_and_then_the_replay_is_written() -> Outcome {
+    let stage = Stage::set(0).await?;
+    let worker = stage.worker().await?;
+    let opened = stage.open(PublishId::random(), "http://edge-1:7003").await??;
+    let broadcast = id(&opened)?;
+    worker.assigned(|_| true).await?;
+    worker.set_link_down_ms(6_000);
+    until("players are told to wait", async || {
+        (stage.channel_shown().await.ok()?.state() == Shown::Reconnecting).then_some(())
+    })
+    .await?;
+    let release = worker.released(|release| release.finish).await?;
+    assert_eq!(
+        (release.broadcast_id.as_str(), release.generation),
+        (broadcast.as_str(), 1)
+    );
+    assert_eq!(stage.channel_shown().await?.state(), Shown::Finishing);
+    stage.finish(broadcast, 1).await?;
+    assert_eq!(stage.channel_shown().await?.state(), Shown::Ended);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_schedulers_one_acts_and_the_other_takes_over_leaving_what_runs_alone() -> Outcome {
+    let mut stage = Stage::set(60).await?;
+    let worker = stage.worker().await?;
+    let publish = PublishId::random();
+    let opened = stage.open(publish, "http://edge-1:7003").await??;
+    let broadcast = id(&opened)?;
+    worker.assigned(|_| true).await?;
+    until("the worker is seen to run it", async || {
+        (stage.channel_shown().await.ok()?.generation == 1).then_some(())
+    })
+    .await?;
+
+    let standby = farm::scheduler(&stage.database.url, &stage.redis.url()).await?;
+    until("it stands by", async || {
+        let problems = standby.process.health.problems();
+        problems
+            .iter()
+            .any(|(_, reason)| reason.contains("another scheduler leads"))
+            .then_some(())
+    })
+    .await?;
+    let leader = std::mem::replace(&mut stage.scheduler, standby);
+    assert_refused(
+        stage.open(publish, "http://edge-1:7003").await?,
+        Code::Unavailable,
+        "does not lead",
+    )?;
+
+    leader.kill();
+    until("the standby leads", async || {
+        stage.scheduler.process.health.problems().is_empty().then_some(())
+    })
+    .await?;
+    assert_eq!(
+        stage.open(publish, "http://edge-1:7003").await??,
+        opened,
+        "it knows what the first one promised"
+    );
+    stage.another_is_placed(&worker).await?;
+    assert_eq!(worker.assignments(broadcast).len(), 1, "what runs is not told again");
+    assert_eq!(stage.channel_shown().await?.generation, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_redis_nobody_is_moved_and_new_broadcasts_still_find_a_place() -> Outcome {
+    let mut stage = Stage::set(60).await?;
+    let worker = stage.worker().await?;
+    let spare = stage.worker().await?;
+    let opened = stage.open(PublishId::random(), "http://edge-1:7003").await??;
+    let broadcast = id(&opened)?;
+    until("one of the two has it", async || {
+        (worker.assignments(broadcast).len() + spare.assignments(broadcast).len() == 1).then_some(())
+    })
+    .await?;
+    // The one that is fuller takes what follows.
+    let (worker, spare) = if spare.told().is_empty() {
+        (worker, spare)
+    } else {
+        (spare, worker)
+    };
+
+    stage.redis.stop()?;
+    stage.another_is_placed(&worker).await?;
+    // Longer than any silence is borne, measured by what the scheduler itself would count.
+    tokio::time::timeout(Duration::from_secs(6), worker.released(|_| true))
+        .await
+        .expect_err("nobody lets go");
+    assert_eq!(
+        (
+            worker.assignments(broadcast).len(),
+            stage.channel_shown().await?.generation
+        ),
+        (1, 1)
+    );
+
+    stage.redis.start_again().await?;
+    stage.another_is_placed(&worker).await?;
+    assert_eq!(stage.channel_shown().await?.generation, 1);
+    assert!(spare.told().is_empty(), "there was somewhere to go, and no reason");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_postgres_opening_waits_and_what_runs_goes_on() -> Outcome {
+    let mut cluster = Cluster::start().await?;
+    let stage = Stage::set_in(cluster.database().await?, 60).await?;
+    let worker = stage.worker().await?;
+    let publish = PublishId::random();
+    let opened = stage.open(publish, "http://edge-1:7003").await??;
+    let broadcast = id(&opened)?;
+    worker.assigned(|_| true).await?;
+
+    cluster.stop()?;
+    assert_refused(stage.open(publish, "http://edge-1:7003").await?, Code::Unavailable, "")?;
+    until("the scheduler says that it is not ready", async || {
+        (!stage.scheduler.process.health.problems().is_empty()).then_some(())
+    })
+    .await?;
+    cluster.start_again().await?;
+    let again = until("the same answer as before", async || {
+        stage.open(publish, "http://edge-1:7003").await.ok()?.ok()
+    })
+    .await?;
+    assert_eq!(again, opened);
+    stage.another_is_placed(&worker).await?;
+    assert!(
+        worker.told().iter().all(|told| matches!(told, farm::Told::Assign(_))),
+        "nobody lets go"
+    );
+    assert!(
+        worker
+            .assignments(broadcast)
+            .iter()
+            .all(|assignment| assignment.generation == 1)
+    );
+    Ok(())
+}
