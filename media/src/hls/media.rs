@@ -293,7 +293,7 @@ impl Page<'_> {
         if rank > 0 && epoch.first_seq == slot.seq {
             out.push_str("#EXT-X-DISCONTINUITY\n");
         }
-        if before.any && !before.gap || !before.any {
+        if !before.any || !before.gap {
             out.push_str("#EXT-X-PROGRAM-DATE-TIME:");
             text::date(out, epoch.wallclock_ms_at(slot.start));
             out.push('\n');

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::text;
+use crate::segmenter::LatencyMode;
 use crate::window::{Epoch, Kind, Rendition, Window};
 
 /// What players should start with where the network is unknown: the nearest variant comes first.
@@ -28,7 +29,7 @@ pub fn multivariant(window: &Window, options: &MultivariantOptions<'_>) -> Optio
     if video.is_empty() && (has_video || audio.is_empty()) || !window.ended() && !all_ready && first_moments(window) {
         return None;
     }
-    video.sort_by(|a, b| b.bandwidth_bps.cmp(&a.bandwidth_bps));
+    video.sort_by_key(|r| std::cmp::Reverse(r.bandwidth_bps));
     let nearest = (0..video.len()).min_by_key(|i| video[*i].bandwidth_bps.abs_diff(FIRST_VARIANT_BPS));
     if let Some(nearest) = nearest {
         video[..=nearest].rotate_right(1);
@@ -68,9 +69,11 @@ fn first_moments(window: &Window) -> bool {
 
 fn playable<'a>(window: &'a Window, epoch: &'a Epoch, kind: Kind) -> impl Iterator<Item = &'a Rendition> {
     epoch.renditions.iter().filter(move |r| r.kind == kind).filter(|r| {
+        // Where parts are listed, the first part is enough.
+        let parts = window.settings().latency == LatencyMode::Low;
         window
             .track(&r.name)
-            .is_some_and(|track| !track.segments().is_empty() || track.open().is_some())
+            .is_some_and(|track| !track.segments().is_empty() || parts && track.open().is_some())
     })
 }
 

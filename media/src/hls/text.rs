@@ -43,7 +43,7 @@ pub(crate) fn millis(out: &mut String, ms: u64) {
     out.push('.');
     let mut rest = ms % 1_000;
     let mut width = 3;
-    while width > 1 && rest % 10 == 0 {
+    while width > 1 && rest.is_multiple_of(10) {
         rest /= 10;
         width -= 1;
     }

@@ -189,6 +189,26 @@ fn a_listing_rebuilds_the_window() {
 }
 
 #[test]
+fn an_index_is_the_whole_window() {
+    let epochs = vec![Description {
+        latency_mode: "low".into(),
+        generation: 4,
+        epoch: epoch(0),
+    }];
+    let index = Index {
+        epochs,
+        segments: vec![("source/0-4-0-180000.m4s".into(), 9)],
+    };
+    let json = serde_json::to_string(&index).expect("plain data");
+    let window = serde_json::from_str::<Index>(&json)
+        .expect("its own words")
+        .window()
+        .expect("described");
+    assert!(window.ended());
+    assert_eq!(window.track("source").and_then(Track::last_seq), Some(0));
+}
+
+#[test]
 fn an_order_of_keys_does_not_matter() {
     let description = Description {
         latency_mode: "standard".into(),
