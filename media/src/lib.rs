@@ -12,6 +12,8 @@ pub mod cmaf;
 pub mod codec;
 pub mod dash;
 pub mod flv;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod hls;
 pub mod normalise;
 pub mod rtmp;
