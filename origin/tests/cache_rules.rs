@@ -42,6 +42,9 @@ too long                         414  application/json               public, max
 with a body                      413  application/json               no-store
 ";
 
+/// Name, method, path, request headers.
+type Row<'a> = (&'a str, Method, String, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn every_class_of_answer_says_how_long_it_holds() {
     let made = make(TENANT, BROADCAST, Recipe::low(10));
@@ -59,7 +62,7 @@ async fn every_class_of_answer_says_how_long_it_holds() {
     let range = |value| [("range", value)];
     let long = format!("/{}", "x".repeat(2_100));
     let newest = made.parts("source", 3).len() - 1;
-    let rows: [(&str, Method, String, &[(&str, &str)]); 29] = [
+    let rows: [Row<'_>; 29] = [
         ("live multivariant", Method::GET, format!("/{CHANNEL}/main.m3u8"), &[]),
         ("live playlist", Method::GET, live("source/index.m3u8"), &[]),
         (

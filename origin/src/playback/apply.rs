@@ -102,7 +102,7 @@ impl Applier {
             if let Some(first) = first {
                 state.media.trim(first);
             }
-            if seq % TRIM_EVERY_SEGMENTS == 0 {
+            if seq.is_multiple_of(TRIM_EVERY_SEGMENTS) {
                 state.window.trim(Trim {
                     keep_ms: (self.dvr + TRIM_SLACK).as_millis() as i64,
                 });

@@ -78,12 +78,10 @@ impl Follower {
             let known = news.borrow_and_update().clone();
             match known {
                 Some(now) if now.broadcast == *id && now.state.is_running() => {
-                    if !now.worker_url.is_empty() {
-                        match self.listen(&now, &mut news, &mut backoff).await {
-                            Listened::Ended => break,
-                            Listened::Idle => return self.abandon("nobody watches"),
-                            Listened::Broken => {}
-                        }
+                    match self.listen(&now, &mut news, &mut backoff).await {
+                        Listened::Ended => break,
+                        Listened::Idle => return self.abandon("nobody watches"),
+                        Listened::Broken => {}
                     }
                 }
                 // Finished, or the playback id shows another broadcast by now.
@@ -118,6 +116,10 @@ impl Follower {
         backoff: &mut Backoff,
     ) -> Listened {
         let url = &now.worker_url;
+        if url.is_empty() {
+            debug!("the broadcast has no worker yet");
+            return Listened::Broken;
+        }
         self.context.meters.subscriptions.increment(1);
         let client = match rpc::client(url, &self.context.rpc) {
             Ok(client) => client,

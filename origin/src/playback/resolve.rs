@@ -311,10 +311,10 @@ impl Known {
             *used = now;
             return playback;
         }
-        if self.by_id.len() >= PLAYBACKS_MAX {
-            if let Some((_, oldest)) = self.by_use.pop_first() {
-                self.by_id.remove(&oldest);
-            }
+        if self.by_id.len() >= PLAYBACKS_MAX
+            && let Some((_, oldest)) = self.by_use.pop_first()
+        {
+            self.by_id.remove(&oldest);
         }
         let playback = Arc::new(Playback::new(id));
         self.by_use.insert(now, id.to_string());
