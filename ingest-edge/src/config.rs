@@ -67,7 +67,7 @@ pub struct Config {
     #[arg(long, env = "HEADWATER_REPLAY_BUFFER_TIME_MAX_S", default_value_t = 120, value_parser = within!(u64).range(10..=3_600))]
     pub replay_buffer_time_max_s: u64,
     /// Bytes that one broadcast's replay buffer holds at most.
-    #[arg(long, env = "HEADWATER_REPLAY_BUFFER_BYTES_MAX", default_value_t = 96 << 20, value_parser = within!(u64).range(1 << 20..))]
+    #[arg(long, env = "HEADWATER_REPLAY_BUFFER_BYTES_MAX", default_value_t = 96 << 20, value_parser = within!(u64).range(1 << 16..))]
     pub replay_buffer_bytes_max: u64,
     /// Bytes that all replay buffers hold together at most; beyond it, those above an equal share give way.
     #[arg(long, env = "HEADWATER_REPLAY_BUFFER_TOTAL_BYTES_MAX", default_value_t = 2 << 30, value_parser = within!(u64).range(1 << 20..))]

@@ -243,6 +243,7 @@ impl Broadcast {
         };
         live.last_media = now;
         let mut opens = false;
+        let end_90k = self.buffer.end_90k();
         self.buffer.append(news.drain(..).map(|item| match item {
             News::Unit(mut unit, arrival_us) => {
                 if live.shift_90k != 0 {
@@ -255,7 +256,7 @@ impl Broadcast {
             News::Epoch(mut epoch, hints) => {
                 if !live.has_epoch {
                     // The one before may have sent on until this one's tracks were known.
-                    let behind = self.buffer.end_90k() - (epoch.start_90k + live.shift_90k);
+                    let behind = end_90k - (epoch.start_90k + live.shift_90k);
                     live.shift_90k += behind.max(0);
                     epoch.wallclock_ms += behind.max(0) / 90;
                     let request = open_request(&self.grant, publish, &epoch, hints);

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 /// An encoder's clock may run this much fast, in thousandths, before it is slowed down.
 const DRIFT_ALLOWED_PER_MILLE: i64 = 20;
+/// A publisher that fell behind may catch up this much at once, beside the burst.
+const CATCH_UP_MAX: Duration = Duration::from_secs(20);
 /// Span over which a bit rate is judged.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 const RATE_BUCKETS: usize = 10;
@@ -13,7 +15,7 @@ const RATE_BUCKETS: usize = 10;
 /// Lets media run ahead of real time by a burst, and no further. A stall gives its time back to be caught up.
 #[derive(Debug)]
 pub struct Pace {
-    burst_90k: i64,
+    credit_max_90k: i64,
     credit_90k: i64,
     newest_90k: Option<i64>,
     at: Instant,
@@ -22,10 +24,9 @@ pub struct Pace {
 impl Pace {
     /// Starts with the whole burst.
     pub fn new(burst: Duration, now: Instant) -> Self {
-        let burst_90k = ticks(burst);
         Self {
-            burst_90k,
-            credit_90k: burst_90k,
+            credit_max_90k: ticks(burst + CATCH_UP_MAX),
+            credit_90k: ticks(burst),
             newest_90k: None,
             at: now,
         }
@@ -51,7 +52,8 @@ impl Pace {
     fn refill(&mut self, now: Instant) {
         let passed = ticks(now.saturating_duration_since(self.at));
         self.at = now;
-        self.credit_90k = (self.credit_90k + passed + passed * DRIFT_ALLOWED_PER_MILLE / 1_000).min(self.burst_90k);
+        self.credit_90k =
+            (self.credit_90k + passed + passed * DRIFT_ALLOWED_PER_MILLE / 1_000).min(self.credit_max_90k);
     }
 }
 
@@ -138,7 +140,13 @@ mod tests {
         }
         let now = start + Duration::from_secs(36_020);
         pace.advance(36_020 * SECOND * 1_005 / 1_000, now);
-        assert!(pace.wait(now).is_none_or(|w| w <= Duration::from_secs(13)));
+        assert_eq!(
+            pace.wait(now),
+            None,
+            "twenty seconds at once after a stall of twenty seconds"
+        );
+        pace.advance(36_060 * SECOND * 1_005 / 1_000, now);
+        assert!(pace.wait(now).is_some(), "but not a minute");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_media::flv::Metadata;
-use headwater_media::normalise::{Issue, Normaliser, Output};
+use headwater_media::normalise::{Counters, Issue, Normaliser, Output};
 use headwater_media::{MediaTime, Timescale, TrackId};
 use headwater_model::PublishId;
 use metrics::{Counter, Gauge, counter, gauge};
@@ -36,12 +36,12 @@ pub enum Stop {
     #[error("Another encoder has taken over.")]
     Replaced,
     /// Above its bit rate.
-    #[error("The stream is at {got} Mbit/s; this channel takes {allowed} Mbit/s. Lower the encoder's bit rate.")]
+    #[error("The stream is at {got_kbps} kbit/s; this channel takes {max_kbps} kbit/s. Lower the encoder's bit rate.")]
     BitRate {
-        /// Mbit/s, measured over ten seconds.
-        got: u64,
-        /// Mbit/s allowed.
-        allowed: u64,
+        /// Measured over ten seconds.
+        got_kbps: u64,
+        /// Allowed.
+        max_kbps: u64,
     },
     /// Connected, but silent.
     #[error("No audio or video has arrived for {0} seconds. Check the encoder and the network, and start again.")]
@@ -72,6 +72,8 @@ struct Session {
     broadcast: Arc<Broadcast>,
     normaliser: Normaliser,
     news: Vec<News>,
+    /// What the metrics have been told.
+    issues: Counters,
 }
 
 /// Counted per read, not per unit.
@@ -174,6 +176,7 @@ impl Publisher {
                 broadcast,
                 normaliser,
                 news: Vec::new(),
+                issues: Counters::default(),
             });
         }
         self.session.as_mut()
@@ -186,7 +189,7 @@ impl Publisher {
             return Ok(());
         };
         let arrival_us = self.registry.deps.clock.now_us();
-        let (mut newest_90k, mut video, mut audio, mut fatal) = (None, 0, 0, None);
+        let (mut reach, mut video, mut audio, mut issues, mut fatal) = (None, 0, 0, false, None);
         while let Some(output) = session.normaliser.poll() {
             match output {
                 Output::Unit(unit) => {
@@ -195,7 +198,9 @@ impl Publisher {
                     } else {
                         audio += 1;
                     }
-                    newest_90k = newest_90k.max(Some(position(unit.dts)));
+                    let at = position(unit.dts);
+                    let (first, newest) = reach.get_or_insert((at, at));
+                    (*first, *newest) = (at.min(*first), at.max(*newest));
                     session.news.push(News::Unit(unit, arrival_us));
                 }
                 Output::Epoch(epoch) => {
@@ -212,20 +217,26 @@ impl Publisher {
                 }
                 Output::Issue(issue) => {
                     debug!("stream issue: {issue}");
+                    issues = true;
                     if issue.is_fatal() {
                         fatal.get_or_insert(issue);
                     }
                 }
             }
         }
+        if issues {
+            session.count_issues();
+        }
         self.figures.video_units.increment(video);
         self.figures.audio_units.increment(audio);
         if !session.news.is_empty() && !session.broadcast.append(self.handle.id, &mut session.news, now) {
             return Err(Stop::Replaced);
         }
-        if let Some(position) = newest_90k {
-            self.pace.advance(position, now);
-            self.rate.add(0, newest_90k, now);
+        if let Some((first, newest)) = reach {
+            for position in [first, newest] {
+                self.pace.advance(position, now);
+                self.rate.add(0, Some(position), now);
+            }
         }
         if let Some(issue) = fatal {
             return Err(Stop::Unusable(issue));
@@ -233,8 +244,8 @@ impl Publisher {
         let allowed = self.grant.bitrate_max_bps.unwrap_or(self.bounds.bitrate_max_bps);
         match self.rate.bps() {
             got if got > allowed => Err(Stop::BitRate {
-                got: got.div_ceil(1_000_000),
-                allowed: allowed / 1_000_000,
+                got_kbps: got / 1_000,
+                max_kbps: allowed / 1_000,
             }),
             _ => Ok(()),
         }
@@ -277,9 +288,24 @@ impl Publisher {
         session.normaliser.finish();
         // Whatever is wrong with the stream no longer matters.
         let _ = self.flush();
-        if let Some(session) = &self.session {
+        if let Some(session) = &mut self.session {
+            session.count_issues();
             session.broadcast.leave(self.handle.id, how, Instant::now());
         }
+    }
+}
+
+impl Session {
+    fn count_issues(&mut self) {
+        let counters = self.normaliser.counters();
+        for ((name, now), (_, told)) in counters
+            .iter()
+            .zip(self.issues.iter())
+            .filter(|(now, told)| now != told)
+        {
+            counter!("ingest_issues_total", "issue" => name).increment(now - told);
+        }
+        self.issues.clone_from(counters);
     }
 }
 

@@ -144,7 +144,8 @@ impl ReplayBuffer {
     }
 
     /// Appends in order and wakes the reader once. Units before the first epoch and anything after the end are left
-    /// out. Drops the oldest GOPs where a limit is met.
+    /// out. Drops the oldest GOPs where a limit is met. `items` is drawn while the buffer is locked: it must not look at
+    /// the buffer.
     pub fn append(&self, items: impl IntoIterator<Item = Item>) {
         let waker = {
             let mut state = self.lock();

@@ -5,6 +5,8 @@
 
 mod connection;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
