@@ -1,0 +1,139 @@
+//! Who may not publish is told so in the protocol's own words, and costs the others nothing.
+
+mod support;
+
+use support::{Encoder, Stage, soon};
+
+#[tokio::test]
+async fn an_unknown_key_is_denied_with_a_sentence() {
+    let stage = Stage::new().await;
+    let mut encoder = stage.encoder().await;
+    let status = encoder.publish(&format!("sk_{}", "z".repeat(32))).await;
+    assert_eq!(
+        (status.level.as_str(), status.code.as_str()),
+        ("error", "NetStream.Publish.Denied")
+    );
+    assert_eq!(status.description, "This stream key is unknown or was revoked.");
+    soon("the edge to close", encoder.closed()).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_malformed_key_is_denied_without_asking_the_api() {
+    let stage = Stage::new().await;
+    for key in ["", "hunter2", "rtmp://host/live/hunter2"] {
+        let mut encoder = stage.encoder().await;
+        let status = encoder.publish(key).await;
+        assert_eq!(status.code, "NetStream.Publish.Denied");
+        assert!(status.description.contains("stream key"), "{status:?}");
+        assert!(!status.description.contains("hunter2"), "{status:?}");
+        encoder.closed().await;
+    }
+    assert_eq!(stage.farm.books.borrow().refused, 0);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_found_in_the_address_as_encoders_send_it() {
+    let stage = Stage::new().await;
+    let key = stage.farm.key(2);
+    for (app, name) in [
+        ("live".to_owned(), key.clone()),
+        (format!("live/{key}"), String::new()),
+        ("live".to_owned(), format!("/{key}/")),
+        ("live".to_owned(), format!("{key}?backup=1")),
+        (String::new(), key.clone()),
+    ] {
+        let mut encoder = stage.encoder().await;
+        encoder.publish_at(&app, &name).await.started();
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_thousand_refusals_the_next_good_key_is_taken() {
+    let stage = Stage::new().await;
+    for n in 0..1_000u32 {
+        let mut encoder = stage.encoder().await;
+        // A few wrong keys, each tried over and over: what a badly set up encoder does.
+        let wrong = format!("sk_{}{}", "y".repeat(31), char::from(b'a' + (n % 10) as u8));
+        let status = encoder.publish(&wrong).await;
+        assert_eq!(status.code, "NetStream.Publish.Denied");
+    }
+    let mut encoder = stage.encoder().await;
+    encoder.publish(&stage.farm.key(1)).await.started();
+    let refused = stage.farm.books.borrow().refused;
+    assert!(refused < 200, "the api was asked {refused} times");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_that_guesses_is_turned_away_and_others_are_not() {
+    let stage = Stage::new().await;
+    let guesser = "127.0.0.66".parse().expect("an address");
+    let guesses = (0..100u32).map(|n| {
+        let (high, low) = (char::from(b'a' + (n / 20) as u8), char::from(b'a' + (n % 20) as u8));
+        let key = format!("sk_{}{high}{low}", "x".repeat(30));
+        let edge = stage.rtmp;
+        tokio::spawn(async move { Encoder::connect_from(guesser, edge).await.publish(&key).await })
+    });
+    let guesses: Vec<_> = guesses.collect();
+    let mut honest = stage.encoder().await;
+    soon("an honest publisher", honest.publish(&stage.farm.key(1)))
+        .await
+        .started();
+    let mut turned_away = 0;
+    for guess in guesses {
+        let status = guess.await.expect("no panic");
+        turned_away += usize::from(status.code == "NetStream.Publish.Rejected");
+    }
+    assert!(turned_away >= 50, "{turned_away} of 100 turned away unasked");
+    assert!(stage.farm.books.borrow().refused <= 50);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_known_key_publishes_while_the_api_is_down_and_an_unknown_one_is_told_why_not() {
+    let stage = Stage::new().await;
+    let mut first = stage.encoder().await;
+    first.publish(&stage.farm.key(1)).await.started();
+    stage.farm.set(|b| b.api_down = true);
+    let mut again = stage.encoder().await;
+    again.publish(&stage.farm.key(1)).await.started();
+    let mut unknown = stage.encoder().await;
+    let status = unknown.publish(&stage.farm.key(2)).await;
+    assert_eq!(status.code, "NetStream.Publish.Rejected");
+    assert!(status.description.contains("cannot be checked"), "{status:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn other_protocols_and_noise_end_alone() {
+    let stage = Stage::new().await;
+    let mut live = stage.encoder().await;
+    live.publish(&stage.farm.key(1)).await.started();
+    let openings: [&[u8]; 5] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"\x06",
+        b"\xff\xff\xff",
+        b"",
+    ];
+    for opening in openings {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut socket = tokio::net::TcpStream::connect(stage.rtmp)
+            .await
+            .expect("the edge listens");
+        socket.write_all(opening).await.expect("a socket");
+        socket.shutdown().await.expect("a socket");
+        let mut rest = Vec::new();
+        // A reset is as good an answer as a close.
+        let _ = soon("the edge to close", socket.read_to_end(&mut rest)).await;
+        assert!(rest.len() <= 3_073, "no more than a handshake's answer");
+    }
+    live.headers().await;
+    live.play(50).await;
+    let mut worker = stage.worker(0, 1, 0).await;
+    worker.until_units(0, 50).await;
+    stage.stop().await;
+}
