@@ -112,7 +112,7 @@ pub fn normaliser(bytes: &[u8]) {
     while let [kind, length, step, wait, tail @ ..] = rest {
         let (payload, after) = tail.split_at(usize::from(*length).min(tail.len()));
         // Steps grow fast, so that small inputs reach every kind of jump.
-        timestamp = timestamp.wrapping_add(u32::from(*step & 0xf) << (step >> 4) * 2);
+        timestamp = timestamp.wrapping_add(u32::from(*step & 0xf) << ((step >> 4) * 2));
         now += i64::from(*wait) * i64::from(*wait);
         let payload = Bytes::copy_from_slice(payload);
         match kind & 3 {

@@ -88,7 +88,7 @@ impl Wire {
 }
 
 #[test]
-fn i_their_client_publishes_to_our_session() {
+fn their_client_publishes_to_our_session() {
     let mut wire = Wire::new();
     wire.ask("live", "KEY");
     let events = wire.events();

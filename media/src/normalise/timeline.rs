@@ -213,7 +213,8 @@ impl Timeline {
         let Some(since) = starting.since_ms else { return };
         let cause = starting.cause;
         let elapsed = now_ms.saturating_sub(since);
-        let ready = (video || audio) && (video || !starting.video) && (audio || !starting.audio);
+        let missing = (starting.video && !video) || (starting.audio && !audio);
+        let ready = (video || audio) && !missing;
         if ready || (video && (force || elapsed >= wait_ms)) {
             self.begin(cause, audio, tracks, sink);
         } else if starting.no_key && !force && elapsed < KEY_WAIT_MS {

@@ -79,13 +79,7 @@ impl<'a> Reader<'a> {
 
     fn array(&mut self, count: u32, depth: usize) -> Result<Value, AmfError> {
         let mut named = Vec::new();
-        loop {
-            let name = self.string()?;
-            if name.is_empty() {
-                break;
-            }
-            named.push((name, self.value(depth + 1)?));
-        }
+        self.named_values(depth, &mut named)?;
         let mut items = Vec::new();
         for _ in 0..count {
             items.push(self.value(depth + 1)?);
@@ -95,6 +89,17 @@ impl<'a> Reader<'a> {
         }
         named.extend(items.into_iter().enumerate().map(|(i, v)| (i.to_string(), v)));
         Ok(Value::Object(named))
+    }
+
+    /// Names and values up to an empty name.
+    fn named_values(&mut self, depth: usize, out: &mut Vec<(String, Value)>) -> Result<(), AmfError> {
+        loop {
+            let name = self.string()?;
+            if name.is_empty() {
+                return Ok(());
+            }
+            out.push((name, self.value(depth + 1)?));
+        }
     }
 
     fn object(&mut self, depth: usize) -> Result<Value, AmfError> {
@@ -141,12 +146,8 @@ impl<'a> Reader<'a> {
         for name in traits.names {
             fields.push((name, self.value(depth + 1)?));
         }
-        while traits.dynamic {
-            let name = self.string()?;
-            if name.is_empty() {
-                break;
-            }
-            fields.push((name, self.value(depth + 1)?));
+        if traits.dynamic {
+            self.named_values(depth, &mut fields)?;
         }
         Ok(Value::Object(fields))
     }
