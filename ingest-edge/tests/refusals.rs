@@ -52,7 +52,7 @@ async fn a_key_is_found_in_the_address_as_encoders_send_it() {
 
 #[tokio::test]
 async fn after_a_thousand_refusals_the_next_good_key_is_taken() {
-    let stage = Stage::new().await;
+    let stage = Stage::with(&["--ingest-address-burst", "5000"]).await;
     for n in 0..1_000u32 {
         let mut encoder = stage.encoder().await;
         // A few wrong keys, each tried over and over: what a badly set up encoder does.
@@ -135,5 +135,69 @@ async fn other_protocols_and_noise_end_alone() {
     live.play(50).await;
     let mut worker = stage.worker(0, 1, 0).await;
     worker.until_units(0, 50).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a16_an_address_that_connects_too_often_is_cut_off_and_the_others_are_not() {
+    let stage = Stage::with(&["--ingest-address-burst", "3", "--ingest-address-per-s", "1"]).await;
+    let mut live = Vec::new();
+    for _ in 0..3 {
+        live.push(stage.encoder().await);
+    }
+    assert!(is_cut_off(stage.rtmp, "127.0.0.1").await);
+    assert!(!is_cut_off(stage.rtmp, "127.0.0.2").await);
+    live[0].publish(&stage.farm.key(1)).await.started();
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_edge_cuts_newcomers_off_and_has_room_again_when_one_leaves() {
+    let stage = Stage::with(&["--ingest-connections-max", "1"]).await;
+    let mut live = stage.encoder().await;
+    live.publish(&stage.farm.key(1)).await.started();
+    assert!(is_cut_off(stage.rtmp, "127.0.0.1").await);
+    live.drop_connection();
+    let room = async { while is_cut_off(stage.rtmp, "127.0.0.1").await {} };
+    soon("room", room).await;
+    stage.stop().await;
+}
+
+/// Whether a new connection is closed without a word.
+async fn is_cut_off(edge: std::net::SocketAddr, from: &str) -> bool {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(format!("{from}:0").parse().expect("an address"))
+        .expect("a free port");
+    let mut socket = socket.connect(edge).await.expect("the edge listens");
+    let mut hello = [7; 1537];
+    hello[0] = 3;
+    // The edge may have hung up already.
+    let _ = socket.write_all(&hello).await;
+    let mut answer = [0; 3073];
+    soon("an answer or a close", socket.read_exact(&mut answer))
+        .await
+        .is_err()
+}
+
+#[tokio::test]
+async fn d18_a_bandwidth_test_is_taken_and_kept_from_viewers() {
+    let stage = Stage::new().await;
+    let mut test = stage.encoder().await;
+    test.publish(&format!("{}?bandwidthtest=true", stage.farm.key(2)))
+        .await
+        .started();
+    test.headers().await;
+    test.play(50).await;
+    test.finish(&stage.farm.key(2)).await;
+    let mut live = stage.live().await;
+    live.play(50).await;
+    stage.farm.opened(0).await;
+    let opens = stage.farm.books.borrow().opens.clone();
+    assert!(
+        opens.iter().all(|(_, open)| open.channel_id.ends_with('b')),
+        "{opens:?}"
+    );
     stage.stop().await;
 }

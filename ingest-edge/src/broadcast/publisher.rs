@@ -353,6 +353,11 @@ impl Closer {
         }
     }
 
+    /// Why the edge wants it closed, if it does.
+    pub fn wanted(&self) -> Option<Close> {
+        self.wanted.borrow().clone()
+    }
+
     /// Wants it closed.
     pub fn close(&self, why: Close) {
         self.handle.close(why);

@@ -141,8 +141,8 @@ impl<S: Transport> Connection<S> {
                 Turn::Bytes(result) => self.take(result).await,
                 Turn::Timer => self.tick().await,
                 Turn::Closed => Some(self.closed()),
-                Turn::Unwanted(close) => Some(self.unwanted(close).await),
-                Turn::Stopping => Some(self.stopping().await),
+                Turn::Unwanted(close) => Some(Box::pin(self.unwanted(close)).await),
+                Turn::Stopping => Some(Box::pin(self.stopping()).await),
             };
             if let Some(outcome) = ended {
                 return outcome;
@@ -195,10 +195,11 @@ impl<S: Transport> Connection<S> {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::PublishRequested(publish) => {
-                    if let Err((refusal, sentence)) = self.publish(&publish).await {
+                    // Boxed like every step that comes once, so that a connection's task stays small.
+                    if let Err((refusal, sentence)) = Box::pin(self.publish(&publish)).await {
                         debug!("publish refused: {sentence}");
                         self.session.reject_publish(refusal, &sentence);
-                        self.say_goodbye().await;
+                        Box::pin(self.say_goodbye()).await;
                         return Some(Outcome::Refused);
                     }
                 }
@@ -216,7 +217,7 @@ impl<S: Transport> Connection<S> {
             }
         }
         if let Some(stop) = self.active.as_mut().and_then(|active| active.settle(Publisher::flush)) {
-            return Some(self.refuse(stop).await);
+            return Some(Box::pin(self.refuse(stop)).await);
         }
         if self.write().await.is_err() {
             return Some(self.closed());
@@ -226,7 +227,7 @@ impl<S: Transport> Connection<S> {
         if let Some(active) = self.active.take() {
             active.leave(Leave::Dropped("the connection broke the protocol".into()));
         }
-        self.say_goodbye().await;
+        Box::pin(self.say_goodbye()).await;
         Some(match error {
             SessionError::Handshake(HandshakeError::Version(_)) => Outcome::Broken,
             SessionError::Handshake(_) => Outcome::Foreign,
@@ -321,7 +322,7 @@ impl<S: Transport> Connection<S> {
     async fn tick(&mut self) -> Option<Outcome> {
         if let Some(active) = &mut self.active {
             let stop = active.settle(Publisher::tick)?;
-            return Some(self.refuse(stop).await);
+            return Some(Box::pin(self.refuse(stop)).await);
         }
         if Instant::now() < self.deadline() {
             return None;
@@ -331,6 +332,10 @@ impl<S: Transport> Connection<S> {
     }
 
     async fn refuse(&mut self, stop: Stop) -> Outcome {
+        // Replaced or closed: the edge's own word says it better.
+        if let Some(close) = self.active.as_ref().and_then(|active| active.closer.wanted()) {
+            return self.unwanted(close).await;
+        }
         let refusal = if stop == Stop::Replaced {
             Refusal::BadName
         } else {

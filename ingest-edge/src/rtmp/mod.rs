@@ -1,7 +1,7 @@
 //! RTMP publishers: sockets, deadlines, refusals. The protocol itself is [`headwater_media::rtmp`].
 //!
 //! One task per connection. It reads into a buffer that all connections of a thread share, so that an idle connection
-//! costs its task and its session, some 3 KiB, and a publisher that much and the message it is sending.
+//! costs its task, some 8 KiB, and a publisher that much and the message it is sending.
 
 mod connection;
 mod socket;

@@ -68,8 +68,6 @@ impl Stage {
             &url,
             "--scheduler-rpc-url",
             &url,
-            "--ingest-address-burst",
-            "5000",
         ];
         let arguments = Arguments::parse_from(fixed.into_iter().chain(arguments.iter().copied()));
         let edge = Edge::bind(arguments.config).await.expect("free ports");
