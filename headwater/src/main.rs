@@ -2,12 +2,13 @@
 
 mod channel;
 mod dev;
+mod options;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use headwater_platform::admin::AdminConfig;
 use headwater_platform::telemetry::{self, TelemetryConfig};
 use headwater_platform::{Process, admin};
@@ -65,6 +66,12 @@ fn main() -> ExitCode {
     if let Command::Transcoder = command {
         return ExitCode::from(u8::try_from(headwater_gpu_worker::transcoder_main()).unwrap_or(1));
     }
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    if let Err(error) = options::refuse_unknown(&Cli::command(), environment) {
+        eprintln!("headwater: {error}");
+        return ExitCode::FAILURE;
+    }
     headwater_platform::install_crypto();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -118,7 +125,10 @@ where
     let process = Process::new();
     process.stop_on_signals().context("cannot listen for signals")?;
     let listener = TcpListener::bind(role.admin.admin_listen).await.with_context(|| {
-        format!("HEADWATER_ADMIN_LISTEN: cannot listen on {}: is another program using it?", role.admin.admin_listen)
+        format!(
+            "HEADWATER_ADMIN_LISTEN: cannot listen on {}: is another program using it?",
+            role.admin.admin_listen
+        )
     })?;
     let serving = tokio::spawn(admin::serve(listener, telemetry.metrics.clone(), process.clone()));
     let ended = run(role.role, process.clone()).await;

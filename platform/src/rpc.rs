@@ -80,6 +80,7 @@ impl RpcConfig {
     }
 
     fn bearer(&self) -> anyhow::Result<MetadataValue<Ascii>> {
+        anyhow::ensure!(!self.rpc_secret.reveal().is_empty(), "HEADWATER_RPC_SECRET is empty");
         format!("Bearer {}", self.rpc_secret.reveal())
             .parse()
             .context("HEADWATER_RPC_SECRET holds characters that a header cannot carry")

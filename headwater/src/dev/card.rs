@@ -55,7 +55,12 @@ impl Card {
         use std::io::Write as _;
         use std::os::unix::fs::OpenOptionsExt as _;
         let fresh = path.with_extension("new");
-        let mut file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
         std::fs::rename(&fresh, path).with_context(|| format!("cannot write {}", path.display()))
     }

@@ -17,20 +17,28 @@ pub struct Supervised {
 /// The user that PostgreSQL runs as when we are root: it refuses to run as root itself.
 pub fn database_user() -> Option<(u32, u32)> {
     let root = is_root();
-    root.then(|| passwd_ids("postgres").or_else(|| passwd_ids("nobody"))).flatten()
+    root.then(|| passwd_ids("postgres").or_else(|| passwd_ids("nobody")))
+        .flatten()
 }
 
 fn is_root() -> bool {
     std::fs::read_to_string("/proc/self/status")
         .ok()
-        .and_then(|s| s.lines().find_map(|l| l.strip_prefix("Uid:").map(|ids| ids.split_whitespace().nth(1) == Some("0"))))
+        .and_then(|s| {
+            s.lines().find_map(|l| {
+                l.strip_prefix("Uid:")
+                    .map(|ids| ids.split_whitespace().nth(1) == Some("0"))
+            })
+        })
         .unwrap_or(false)
 }
 
 fn passwd_ids(user: &str) -> Option<(u32, u32)> {
     let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    let fields: Vec<&str> =
-        passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|f| f.first() == Some(&user))?;
+    let fields: Vec<&str> = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|f| f.first() == Some(&user))?;
     Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
 }
 
@@ -40,9 +48,17 @@ pub fn command(program: impl AsRef<OsStr>, death_signal: &str, ids: Option<(u32,
     let mut command = Command::new("setpriv");
     command.arg("--pdeathsig").arg(death_signal);
     if let Some((uid, gid)) = ids {
-        command.arg(format!("--reuid={uid}")).arg(format!("--regid={gid}")).arg("--clear-groups");
+        command
+            .arg(format!("--reuid={uid}"))
+            .arg(format!("--regid={gid}"))
+            .arg("--clear-groups");
     }
-    command.arg("--").arg(program).process_group(0).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .arg("--")
+        .arg(program)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     command
 }
 
@@ -76,7 +92,10 @@ impl Supervised {
 
     /// Waits for its end.
     pub async fn wait(&mut self) -> anyhow::Result<ExitStatus> {
-        self.child.wait().await.with_context(|| format!("cannot wait for {}", self.name))
+        self.child
+            .wait()
+            .await
+            .with_context(|| format!("cannot wait for {}", self.name))
     }
 
     /// Sends `signal`, waits up to `limit`, then kills.
@@ -85,7 +104,10 @@ impl Supervised {
         signal_process(pid, signal).await?;
         if tokio::time::timeout(limit, self.child.wait()).await.is_err() {
             tracing::warn!("{} did not stop within {} s and is killed", self.name, limit.as_secs());
-            self.child.kill().await.with_context(|| format!("cannot kill {}", self.name))?;
+            self.child
+                .kill()
+                .await
+                .with_context(|| format!("cannot kill {}", self.name))?;
         }
         Ok(())
     }
@@ -93,7 +115,13 @@ impl Supervised {
 
 /// Sends a signal by name with the system's own `kill`.
 pub async fn signal_process(pid: u32, signal: &str) -> anyhow::Result<()> {
-    let status = Command::new("kill").arg("-s").arg(signal).arg(pid.to_string()).stderr(Stdio::null()).status().await?;
+    let status = Command::new("kill")
+        .arg("-s")
+        .arg(signal)
+        .arg(pid.to_string())
+        .stderr(Stdio::null())
+        .status()
+        .await?;
     if !status.success() {
         tracing::debug!(process.id = pid, "process {pid} was gone before it got {signal}");
     }

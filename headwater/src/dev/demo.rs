@@ -39,11 +39,40 @@ fn start(url: &str, log: &Path) -> anyhow::Result<Supervised> {
     command
         .args(["-hide_banner", "-loglevel", "warning", "-nostdin", "-re"])
         .args(["-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30"])
-        .args(["-re", "-f", "lavfi", "-i", "sine=frequency=330:beep_factor=4:sample_rate=48000"])
-        .args(["-vf", &clock, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"])
-        .args(["-pix_fmt", "yuv420p", "-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k"])
+        .args([
+            "-re",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=330:beep_factor=4:sample_rate=48000",
+        ])
+        .args([
+            "-vf",
+            &clock,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+        ])
+        .args([
+            "-pix_fmt", "yuv420p", "-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k",
+        ])
         .args(["-g", "60", "-keyint_min", "60", "-sc_threshold", "0"])
-        .args(["-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "flv", "-tcp_nodelay", "1", url]);
+        .args([
+            "-c:a",
+            "aac",
+            "-b:a",
+            "128k",
+            "-ac",
+            "2",
+            "-f",
+            "flv",
+            "-tcp_nodelay",
+            "1",
+            url,
+        ]);
     child::log_to(&mut command, log)?;
     Supervised::start("the demo encoder", command).context("is ffmpeg installed? `make packages` installs it")
 }

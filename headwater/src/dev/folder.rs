@@ -42,7 +42,9 @@ impl Credentials {
 fn token(length: usize) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut random = rand::rng();
-    (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
+    (0..length)
+        .map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())]))
+        .collect()
 }
 
 /// The folder, locked for this process until dropped.
@@ -58,8 +60,13 @@ impl DataFolder {
         // The private PostgreSQL runs as another user when this process is root: it must be able to pass through.
         fs::set_permissions(root, fs::Permissions::from_mode(0o711))?;
         let root = root.canonicalize()?;
-        let mut lock =
-            OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(root.join("lock"))?;
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(root.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
@@ -102,7 +109,12 @@ impl DataFolder {
     /// Replaces the secrets' file in one step.
     pub fn save(&self, credentials: &Credentials) -> anyhow::Result<()> {
         let (path, fresh) = (self.path("credentials.json"), self.path("credentials.json.new"));
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&fresh)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&fresh)?;
         file.write_all(&serde_json::to_vec_pretty(credentials)?)?;
         file.sync_all()?;
         fs::rename(&fresh, &path).with_context(|| format!("cannot write {}", path.display()))
@@ -129,7 +141,10 @@ mod tests {
         let folder = DataFolder::open(root.path()).expect("the folder");
         let first = folder.credentials().expect("made");
         assert_eq!(folder.credentials().expect("read").rpc_secret, first.rpc_secret);
-        let mode = fs::metadata(folder.path("credentials.json")).expect("the file").permissions().mode();
+        let mode = fs::metadata(folder.path("credentials.json"))
+            .expect("the file")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o077, 0, "others may not read it");
     }
 }

@@ -93,7 +93,9 @@ pub async fn run(config: Config, admin: SocketAddr, process: Process) -> anyhow:
     let listeners = reserve(&config).await?;
     let outside = start_outside(&config, &folder, &credentials).await?;
     let key = match &credentials.demo_stream_key {
-        Some(key) => key.parse().context("the demo stream key in credentials.json is malformed")?,
+        Some(key) => key
+            .parse()
+            .context("the demo stream key in credentials.json is malformed")?,
         None => {
             let key = StreamKey::random();
             credentials.demo_stream_key = Some(key.expose().to_string());
@@ -168,9 +170,13 @@ async fn start_outside(
         async {
             match &config.redis_url {
                 Some(_) => Ok(None),
-                None => redis::Redis::start(&folder.path("redis.log"), free_port().await?, &credentials.redis_password)
-                    .await
-                    .map(Some),
+                None => redis::Redis::start(
+                    &folder.path("redis.log"),
+                    free_port().await?,
+                    &credentials.redis_password,
+                )
+                .await
+                .map(Some),
             }
         }
     )?;

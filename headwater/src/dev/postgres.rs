@@ -31,7 +31,10 @@ fn programs() -> anyhow::Result<PathBuf> {
         .filter(|bin| bin.join("initdb").is_file() && bin.join("postgres").is_file())
         .collect();
     found.sort_by_key(|bin| {
-        bin.parent().and_then(Path::file_name).and_then(|v| v.to_str()).and_then(|v| v.parse::<u32>().ok())
+        bin.parent()
+            .and_then(Path::file_name)
+            .and_then(|v| v.to_str())
+            .and_then(|v| v.parse::<u32>().ok())
     });
     found.pop().context(
         "PostgreSQL is not installed: run `make packages`, or `apt-get install postgresql`, \
@@ -66,7 +69,10 @@ impl Postgres {
         wait_until_ready(&mut server, &bin, port, log).await?;
         let admin = format!("postgres://headwater:{password}@127.0.0.1:{port}");
         create_database(&bin, port, password).await?;
-        Ok(Self { server, url: format!("{admin}/headwater") })
+        Ok(Self {
+            server,
+            url: format!("{admin}/headwater"),
+        })
     }
 
     /// Fast shutdown: open transactions are rolled back, committed ones are safe.
@@ -75,13 +81,7 @@ impl Postgres {
     }
 }
 
-async fn init(
-    bin: &Path,
-    folder: &Path,
-    data: &Path,
-    ids: Option<(u32, u32)>,
-    password: &str,
-) -> anyhow::Result<()> {
+async fn init(bin: &Path, folder: &Path, data: &Path, ids: Option<(u32, u32)>, password: &str) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     let password_file = folder.join("password");
     fs::write(&password_file, password)?;
@@ -90,8 +90,18 @@ async fn init(
         chown(&password_file, Some(uid), Some(gid))?;
     }
     let mut command = child::command(bin.join("initdb"), "KILL", ids);
-    command.arg("-D").arg(data).args(["-U", "headwater", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]);
-    command.arg(format!("--pwfile={}", password_file.display())).current_dir("/");
+    command.arg("-D").arg(data).args([
+        "-U",
+        "headwater",
+        "-A",
+        "scram-sha-256",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+    ]);
+    command
+        .arg(format!("--pwfile={}", password_file.display()))
+        .current_dir("/");
     let made = child::run("initdb", &mut command).await;
     fs::remove_file(&password_file)?;
     made
@@ -99,8 +109,12 @@ async fn init(
 
 /// A server that outlived its `headwater dev` would keep the cluster locked: ask it to stop.
 async fn end_leftover(data: &Path) -> anyhow::Result<()> {
-    let Ok(pid_file) = fs::read_to_string(data.join("postmaster.pid")) else { return Ok(()) };
-    let Some(pid) = pid_file.lines().next().and_then(|l| l.trim().parse::<u32>().ok()) else { return Ok(()) };
+    let Ok(pid_file) = fs::read_to_string(data.join("postmaster.pid")) else {
+        return Ok(());
+    };
+    let Some(pid) = pid_file.lines().next().and_then(|l| l.trim().parse::<u32>().ok()) else {
+        return Ok(());
+    };
     let running = || {
         fs::read(format!("/proc/{pid}/cmdline"))
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&*data.to_string_lossy()))
@@ -146,7 +160,9 @@ async fn wait_until_ready(server: &mut Supervised, bin: &Path, port: u16, log: &
 async fn create_database(bin: &Path, port: u16, password: &str) -> anyhow::Result<()> {
     let psql = |database: &str, sql: &str| {
         let mut command = tokio::process::Command::new(bin.join("psql"));
-        command.env("PGPASSWORD", password).args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]);
+        command
+            .env("PGPASSWORD", password)
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]);
         command.args(["-p", &port.to_string(), "-U", "headwater", "-d", database, "-c", sql]);
         command
     };

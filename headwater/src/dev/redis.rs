@@ -22,13 +22,17 @@ pub struct Redis {
 impl Redis {
     /// Starts it on `port`.
     pub async fn start(log: &Path, port: u16, password: &str) -> anyhow::Result<Self> {
-        let program = ["/usr/bin/redis-server", "/usr/bin/valkey-server", "/usr/local/bin/redis-server"]
-            .into_iter()
-            .find(|p| Path::new(p).exists())
-            .context(
-                "Redis is not installed: run `make packages`, or `apt-get install redis-server`, \
+        let program = [
+            "/usr/bin/redis-server",
+            "/usr/bin/valkey-server",
+            "/usr/local/bin/redis-server",
+        ]
+        .into_iter()
+        .find(|p| Path::new(p).exists())
+        .context(
+            "Redis is not installed: run `make packages`, or `apt-get install redis-server`, \
                  or give HEADWATER_REDIS_URL to use one that runs elsewhere",
-            )?;
+        )?;
         let mut command = child::command(program, "KILL", None);
         // Read from standard input, so that the password is in no argument list and no file.
         command.arg("-").stdin(std::process::Stdio::piped()).current_dir("/");
@@ -57,7 +61,10 @@ impl Redis {
         tokio::time::timeout(START_LIMIT, ready)
             .await
             .with_context(|| format!("Redis did not get ready; its log is {}", log.display()))??;
-        Ok(Self { server, url: format!("redis://:{password}@127.0.0.1:{port}/0") })
+        Ok(Self {
+            server,
+            url: format!("redis://:{password}@127.0.0.1:{port}/0"),
+        })
     }
 
     /// Ends it.
@@ -67,9 +74,14 @@ impl Redis {
 }
 
 async fn answers(port: u16, password: &str) -> bool {
-    let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
+    let Ok(mut socket) = TcpStream::connect(("127.0.0.1", port)).await else {
+        return false;
+    };
     let mut answer = [0u8; 12];
-    socket.write_all(format!("AUTH {password}\r\nPING\r\n").as_bytes()).await.is_ok()
+    socket
+        .write_all(format!("AUTH {password}\r\nPING\r\n").as_bytes())
+        .await
+        .is_ok()
         && socket.read_exact(&mut answer).await.is_ok()
         && &answer == b"+OK\r\n+PONG\r\n"
 }

@@ -42,7 +42,12 @@ pub struct Roles {
 
 /// Starts every role. The order of the list is the order of stopping: publishers are let go first, then what they left is
 /// written, and only then do the others go.
-pub async fn start(config: &Config, folder: &DataFolder, outside: &Outside, process: &Process) -> anyhow::Result<Roles> {
+pub async fn start(
+    config: &Config,
+    folder: &DataFolder,
+    outside: &Outside,
+    process: &Process,
+) -> anyhow::Result<Roles> {
     let [api_rpc, scheduler_rpc, edge_rpc, worker_rpc] = {
         let mut addresses = Vec::new();
         for _ in 0..4 {
@@ -87,8 +92,12 @@ pub async fn start(config: &Config, folder: &DataFolder, outside: &Outside, proc
     ];
     origin_options.extend(store);
     let origin: headwater_origin::Config = options(&origin_options)?;
-    let scheduler: headwater_scheduler::Config =
-        options(&[("scheduler-rpc-listen", scheduler_rpc), database.clone(), rpc.clone(), hints])?;
+    let scheduler: headwater_scheduler::Config = options(&[
+        ("scheduler-rpc-listen", scheduler_rpc),
+        database.clone(),
+        rpc.clone(),
+        hints,
+    ])?;
     let api: headwater_api::Config = options(&[
         ("api-listen", config.api_listen.to_string()),
         ("api-rpc-listen", api_rpc),
@@ -101,7 +110,10 @@ pub async fn start(config: &Config, folder: &DataFolder, outside: &Outside, proc
     macro_rules! role {
         ($name:literal, $run:path, $config:expr) => {{
             // A token of its own, not a child of the process's: roles stop one after the other.
-            let role = Process { shutdown: Default::default(), ..process.child($name) };
+            let role = Process {
+                shutdown: Default::default(),
+                ..process.child($name)
+            };
             role.health.unready("role", "starting");
             let (task_role, tell, health) = (role.clone(), tell.clone(), role.health.clone());
             let task = tokio::spawn(async move {
@@ -111,7 +123,11 @@ pub async fn start(config: &Config, folder: &DataFolder, outside: &Outside, proc
                 tell.send_replace(Some($name));
                 ended
             });
-            running.push(Running { name: $name, process: role, task });
+            running.push(Running {
+                name: $name,
+                process: role,
+                task,
+            });
         }};
     }
     role!("ingest-edge", headwater_ingest_edge::run, edge);
@@ -126,7 +142,12 @@ impl Roles {
     /// Resolves when a role ends by itself, which none should.
     pub async fn first_end(&self) -> anyhow::Result<()> {
         let mut ended = self.ended.clone();
-        let name = ended.wait_for(Option::is_some).await.ok().and_then(|name| *name).unwrap_or("a role");
+        let name = ended
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|name| *name)
+            .unwrap_or("a role");
         bail!("{name} stopped by itself; the reason is below or in the log")
     }
 

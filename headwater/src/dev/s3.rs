@@ -37,7 +37,9 @@ pub fn serve(
             let Ok((socket, _)) = accepted else { continue };
             // Without it, small answers wait for the peer's delayed acknowledgement.
             let _ = socket.set_nodelay(true);
-            let connection = http.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
+            let connection = http
+                .serve_connection(TokioIo::new(socket), service.clone())
+                .into_owned();
             let stop = stop.clone();
             tokio::spawn(async move {
                 tokio::select! {
