@@ -71,8 +71,8 @@ pub struct Config {
     #[arg(long, env = "HEADWATER_WORKER_SLOTS", default_value_t = 0)]
     pub worker_slots: u32,
     /// Program that runs as the codec child, with the argument `transcoder`; empty: this program itself.
-    #[arg(long, env = "HEADWATER_WORKER_TRANSCODER", default_value = "")]
-    pub worker_transcoder: PathBuf,
+    #[arg(long, env = "HEADWATER_WORKER_TRANSCODER")]
+    pub worker_transcoder: Option<PathBuf>,
 }
 
 impl Config {

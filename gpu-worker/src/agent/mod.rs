@@ -39,9 +39,9 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             config.worker_spool_dir.display()
         )
     })?;
-    let transcoder = match config.worker_transcoder.as_os_str().is_empty() {
-        true => std::env::current_exe().context("cannot find this program to start the codec child from")?,
-        false => config.worker_transcoder.clone(),
+    let transcoder = match &config.worker_transcoder {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().context("cannot find this program to start the codec child from")?,
     };
     let worker_id = WorkerId::random();
     let tools = Tools {
