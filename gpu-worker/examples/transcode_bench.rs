@@ -130,7 +130,7 @@ fn main() -> Result<()> {
             data: tag.data,
         }))?;
     }
-    say(to_child::Kind::Flush(Flush {}))?;
+    say(to_child::Kind::Flush(Flush { until: None }))?;
     drop(to);
     let made = reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     if !child.wait()?.success() {

@@ -16,6 +16,8 @@ mod broadcast;
 mod codec;
 mod pipeline;
 mod storage;
+#[cfg(test)]
+mod testing;
 pub mod transcoder;
 
 pub use agent::{Config, run};

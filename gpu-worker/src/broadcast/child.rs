@@ -54,12 +54,6 @@ impl Child {
         })
     }
 
-    /// Operating-system id, while it runs.
-    #[cfg(test)]
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.process.id()
-    }
-
     /// Gives it something; what waits in the queue shares its bytes with the units kept for a restart, which bound it.
     pub(crate) fn say(&mut self, kind: to_child::Kind) {
         if self.owed == 0 {

@@ -12,7 +12,7 @@ use super::plan::{Plan, Wish};
 use super::recent::Held;
 use super::runner::{Next, Runner};
 use crate::storage::upload::Job;
-use crate::transcoder::wire::{self, to_child};
+use crate::transcoder::wire::to_child;
 
 impl Runner {
     fn wish(&self, fps_milli: u32) -> Wish<'_> {
@@ -128,7 +128,7 @@ impl Runner {
         if let Some(packager) = &mut self.packager {
             packager.stop_at(at);
         }
-        self.drain(Next::Grid(seq, at));
+        self.unfit_at = Some((seq, at));
     }
 
     /// Ends the epoch at a boundary and begins another there, with the renditions that are still wanted. The source's
@@ -159,7 +159,7 @@ impl Runner {
         }
         match &mut self.child {
             Some(child) if self.packager.as_ref().is_some_and(Packager::uses_child) => {
-                child.say(to_child::Kind::Flush(wire::Flush {}));
+                child.say(to_child::Kind::Flush(next.flush()));
                 self.draining = Some((next, Instant::now()));
             }
             _ => self.drained(next),
@@ -168,6 +168,7 @@ impl Runner {
 
     pub(super) fn drained(&mut self, next: Next) {
         self.draining = None;
+        self.unfit_at = None;
         let until = match &next {
             Next::Grid(seq, at) => Some((*seq, *at)),
             _ => None,

@@ -11,29 +11,20 @@ use tonic::Code;
 use super::runner::Outcome;
 use super::{Broadcast, Tools};
 use crate::storage::replay::{self, Summary};
-use crate::storage::upload::Uploads;
 
 /// Longest that one call to the scheduler may take.
 const CALL_MAX: Duration = Duration::from_secs(5);
 
-/// Waits for the store, writes the replay, tells the scheduler and then the followers. As long as it takes.
-pub(super) async fn finish(uploads: &mut Uploads, shared: &Broadcast, tools: &Tools, reason: &str) -> Outcome {
+/// Everything is stored: writes the replay, tells the scheduler and then the followers. As long as it takes.
+pub(super) async fn finish(shared: &Broadcast, tools: &Tools, reason: &str) -> Outcome {
     let assignment = &shared.assignment;
-    let work = async {
-        uploads.drained().await;
-        let summary = replay::write(&tools.store, &assignment.tenant_id, &assignment.broadcast_id).await;
-        tell_scheduler(shared, tools, summary).await
-    };
-    tokio::select! {
-        () = shared.stop.cancelled() => Outcome::Replaced,
-        outcome = work => {
-            if outcome == Outcome::Finished {
-                tracing::info!(reason, "the replay of {} is stored", assignment.broadcast_id);
-                shared.hub.end(reason);
-            }
-            outcome
-        }
+    let summary = replay::write(&tools.store, &assignment.tenant_id, &assignment.broadcast_id).await;
+    let outcome = tell_scheduler(shared, tools, summary).await;
+    if outcome == Outcome::Finished {
+        tracing::info!(reason, "the replay of {} is stored", assignment.broadcast_id);
+        shared.hub.end(reason);
     }
+    outcome
 }
 
 async fn tell_scheduler(shared: &Broadcast, tools: &Tools, summary: Summary) -> Outcome {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use headwater_media::segmenter::LatencyMode;
 use headwater_media::window::Epoch as Presentation;
-use headwater_media::{CodecConfig, MediaTime, Timescale, TrackKind};
+use headwater_media::{MediaTime, Timescale, TrackKind};
 
 use super::child::Child;
 use super::packager::Packager;
@@ -126,9 +126,9 @@ impl Runner {
         }
         let held = self.recent.replay();
         self.employ(Some(from), keys_at, &held);
-        if let (Some((_, since)), Some(child)) = (&mut self.draining, &mut self.child) {
+        if let (Some((next, since)), Some(child)) = (&mut self.draining, &mut self.child) {
             *since = Instant::now();
-            child.say(to_child::Kind::Flush(wire::Flush {}));
+            child.say(to_child::Kind::Flush(next.flush()));
         }
     }
 
@@ -143,19 +143,25 @@ impl Runner {
         self.encode = false;
         self.shared.encoding.store(false, std::sync::atomic::Ordering::Relaxed);
         self.child = None;
+        if !self.told
+            && let Some(packager) = self.packager.take()
+        {
+            // Nobody has seen anything of this epoch: it is made anew, without the child.
+            self.continuing = None;
+            self.grid(packager.epoch.first_seq, MediaTime::video(packager.epoch.start_90k));
+        }
         if let Some((next, _)) = self.draining.take() {
             return self.drained(next);
         }
-        let Some(packager) = &mut self.packager else { return };
-        let Some(source) = &self.source else { return };
-        let can_pass = source.tracks.iter().any(|t| matches!(t.config, CodecConfig::H264(_))) && self.passthrough;
-        if can_pass && packager.grid_origin().is_none() {
+        let Some(packager) = self.packager.as_mut().filter(|p| p.uses_child()) else {
+            return;
+        };
+        if self.passthrough && packager.grid_origin().is_none() {
             return packager.switch_at_boundary();
         }
         // Without the child there are no pictures; sound goes on in an epoch of its own.
         self.drain(Next::Idle);
-        let (seq, at) = (self.next_seq, MediaTime::video(self.end_90k));
-        self.grid(seq, at);
+        self.grid(self.next_seq, MediaTime::video(self.end_90k));
     }
 }
 

@@ -23,6 +23,8 @@ mod packager;
 mod plan;
 mod recent;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

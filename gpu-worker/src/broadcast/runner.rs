@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use headwater_media::segmenter::LatencyMode;
 use headwater_media::window::Epoch as Presentation;
-use headwater_media::{AccessUnit, Epoch, MediaTime, TrackId, TrackKind};
+use headwater_media::{AccessUnit, Epoch, MediaTime, Timescale, TrackId, TrackKind};
 use headwater_model::convert::{epoch_from_proto, unit_from_proto};
 use headwater_model::proto::edge::{PullEvent, pull_event};
 use headwater_platform::retry::Backoff;
@@ -58,6 +58,18 @@ pub(super) enum Next {
     End(String),
 }
 
+impl Next {
+    /// How the child is asked to drain before it.
+    pub(super) fn flush(&self) -> wire::Flush {
+        match self {
+            Self::Grid(_, at) => wire::Flush {
+                until: Some(at.ticks_in(Timescale::VIDEO)),
+            },
+            _ => wire::Flush { until: None },
+        }
+    }
+}
+
 /// A broadcast's task: all it knows.
 pub(super) struct Runner {
     pub(super) shared: Arc<Broadcast>,
@@ -75,6 +87,8 @@ pub(super) struct Runner {
     /// Decode time of the newest unit of each track, against repeats after a redial.
     pub(super) seen: Vec<(TrackId, MediaTime)>,
     pub(super) draining: Option<(Next, Instant)>,
+    /// Where the epoch ends because the source is unfit; what comes before still belongs to it.
+    pub(super) unfit_at: Option<(u64, MediaTime)>,
     pub(super) next_seq: u64,
     pub(super) next_index: u32,
     /// A stored epoch that may be continued.
@@ -116,7 +130,16 @@ pub(super) async fn run(shared: Arc<Broadcast>, tools: Tools) -> Outcome {
     };
     let mut runner = Runner::new(shared, tools, latency, &resume);
     match runner.serve().await {
-        Ok(reason) => finish::finish(&mut runner.uploads, &runner.shared, &runner.tools, &reason).await,
+        Ok((reason, link)) => {
+            let (shared, tools) = (runner.shared.clone(), runner.tools.clone());
+            tokio::select! {
+                () = shared.stop.cancelled() => Outcome::Replaced,
+                outcome = async {
+                    runner.settle(link.as_ref()).await;
+                    finish::finish(&shared, &tools, &reason).await
+                } => outcome,
+            }
+        }
         Err(outcome) => outcome,
     }
 }
@@ -154,6 +177,7 @@ impl Runner {
             recent: Recent::default(),
             seen: Vec::new(),
             draining: None,
+            unfit_at: None,
             next_seq: resume.seq,
             next_index: resume.epochs.last().map_or(0, |e| e.index + 1),
             stored: resume.epochs.last().map(|e| (e.clone(), resume.at_90k)),
@@ -169,8 +193,8 @@ impl Runner {
         }
     }
 
-    /// Takes in and gives out until the source has ended; the reason of the end.
-    async fn serve(&mut self) -> Result<String, Outcome> {
+    /// Takes in and gives out until the source has ended; the reason of the end, and the link to acknowledge on.
+    async fn serve(&mut self) -> Result<(String, Option<Link>), Outcome> {
         let mut edge = self.shared.edge_url.subscribe();
         let (stop, finish) = (self.shared.stop.clone(), self.shared.finish.clone());
         let mut backoff = Backoff::new(REDIAL_FIRST, REDIAL_CAP);
@@ -181,10 +205,7 @@ impl Runner {
         watch.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if let Some(reason) = self.ended.take() {
-                if let Some(link) = &link {
-                    self.ack(link);
-                }
-                return Ok(reason);
+                return Ok((reason, link));
             }
             let open = self.draining.is_none() && !self.recent.full() && !self.uploads.standing().full;
             if link.is_none() && dialling.is_none() && open {
@@ -231,6 +252,19 @@ impl Runner {
             tokio::time::sleep(wait).await;
             Link::dial(&url, &rpc, &assignment.broadcast_id, assignment.generation, resume_90k).await
         })
+    }
+
+    /// Waits until everything is stored, and says so to the edge.
+    async fn settle(&mut self, link: Option<&Link>) {
+        loop {
+            if let Some(link) = link {
+                self.ack(link);
+            }
+            if self.uploads.settled() {
+                return;
+            }
+            self.uploads.changed().await;
+        }
     }
 
     fn ack(&mut self, link: &Link) {
@@ -319,10 +353,14 @@ impl Runner {
 
     /// Gives a unit to the packager and the child.
     fn feed(&mut self, mut held: Held) {
+        if let Some((seq, at)) = self.unfit_at {
+            return self.feed_before(&held, seq, at);
+        }
         let Some(packager) = &mut self.packager else { return };
         let pushed = packager.push(&held);
         if let Some((seq, at, cause)) = pushed.unfit {
-            return self.unfit(seq, at, cause);
+            self.unfit(seq, at, cause);
+            return self.feed_before(&held, seq, at);
         }
         if let Some((seq, at)) = pushed.switch {
             return self.switch(seq, at, &held);
@@ -330,18 +368,39 @@ impl Runner {
         if pushed.force_idr {
             held.force_idr = true;
             self.recent.mark_newest();
-            if let Some(from) = packager.needed_from() {
-                self.recent.trim(from);
-            }
-        } else if held.unit.key
+        }
+        if held.unit.key
+            && held.kind == TrackKind::Video
             && let Some(from) = packager.needed_from()
         {
             self.recent.trim(from);
         }
-        if packager.uses_child()
+        self.encode(&held);
+    }
+
+    /// The epoch ends at `at`: only what is shown or sounds before it is given to it. Once everything that comes was
+    /// decoded after it, the next epoch begins.
+    fn feed_before(&mut self, held: &Held, seq: u64, at: MediaTime) {
+        if held.unit.pts < at {
+            if let Some(packager) = &mut self.packager {
+                packager.take(held);
+            }
+            self.encode(held);
+        }
+        let passed = |(_, dts): &(TrackId, MediaTime)| *dts >= at;
+        let long_passed = held.unit.dts >= at.plus(i64::from(at.scale.get()));
+        if long_passed || self.seen.iter().all(passed) {
+            self.unfit_at = None;
+            self.drain(Next::Grid(seq, at));
+        }
+    }
+
+    /// Gives a unit to the child, where there is one to encode it.
+    fn encode(&mut self, held: &Held) {
+        if self.packager.as_ref().is_some_and(Packager::uses_child)
             && let Some(child) = &mut self.child
         {
-            child.say(to_child::Kind::Unit(wire_unit(&held)));
+            child.say(to_child::Kind::Unit(wire_unit(held)));
         }
     }
 }

@@ -82,8 +82,6 @@ impl Decoder for ProbeDecoder {
         }
         Ok(vec![Frame {
             pts: unit.pts,
-            width: 16,
-            height: 16,
             picture: Picture::Blank,
         }])
     }
@@ -95,11 +93,7 @@ impl Decoder for ProbeDecoder {
 struct ProbeScaler;
 impl Scaler for ProbeScaler {
     fn scale(&mut self, frame: &Frame) -> Result<Frame, CodecError> {
-        Ok(Frame {
-            width: self.width,
-            height: self.height,
-            ..frame.clone()
-        })
+        Ok(frame.clone())
     }
 }
 

@@ -61,13 +61,19 @@ mod tests {
 
     #[test]
     fn first_frame_on_or_after_each_line() {
-        let mut keys = Keys::new(Some(Grid {
-            start: 1_000,
-            period: 180_000,
-        }));
+        let mut keys = Keys::new(
+            1_000,
+            Some(Grid::new(
+                MediaTime::video(1_000),
+                MediaTime::video(1_000),
+                180_000,
+                396_000,
+            )),
+            &[],
+        );
         let at: Vec<i64> = (0..400)
             .map(|n| 1_000 + n * 3_003)
-            .filter(|pts| keys.take(*pts))
+            .filter(|pts| keys.take(*pts) == Some(true))
             .collect();
         assert_eq!(
             at,

@@ -18,6 +18,8 @@
 mod audio;
 mod frame_rate;
 mod keys;
+#[cfg(test)]
+mod tests;
 mod video;
 
 use std::sync::Arc;
@@ -164,10 +166,11 @@ impl Pipeline {
         self.audio.as_ref().is_none_or(|a| a.push(unit))
     }
 
-    /// Drains every codec into the sink and ends the threads.
-    pub(crate) fn finish(self) {
+    /// Drains every codec into the sink and ends the threads. Frames that the decoder still holds are encoded only
+    /// where they come before `until`, 1/90000 s.
+    pub(crate) fn finish(self, until: Option<i64>) {
         if let Some(video) = self.video {
-            video.finish();
+            video.finish(until);
         }
         if let Some(audio) = self.audio {
             audio.finish();

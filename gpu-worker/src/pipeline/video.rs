@@ -1,5 +1,7 @@
 //! The threads of the video side.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -18,6 +20,8 @@ const FPS_UNKNOWN_MILLI: u32 = 30_000;
 /// A running decoder, scaler and set of encoders.
 pub(super) struct Video {
     units: SyncSender<(Unit, bool)>,
+    /// Frames from here on are not encoded.
+    until: Arc<AtomicI64>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -86,10 +90,12 @@ impl Video {
         let (keys, to_sink) = (Keys::new(plan.from, plan.grid.clone(), &plan.keys_at), sink.clone());
         threads.push(spawn("scale".into(), move || scale(steps, &frames, &to_sink)));
         let to_sink = sink.clone();
+        let until = Arc::new(AtomicI64::new(i64::MAX));
+        let limit = until.clone();
         threads.push(spawn("decode".into(), move || {
-            decode(decoder, keys, &pending, &shown, &to_sink)
+            decode(decoder, keys, &limit, &pending, &shown, &to_sink);
         }));
-        Ok(Self { units, threads })
+        Ok(Self { units, until, threads })
     }
 
     pub(super) fn push(&self, unit: Unit, force_idr: bool) -> bool {
@@ -97,7 +103,8 @@ impl Video {
     }
 
     /// Closing the first queue drains the threads one after another.
-    pub(super) fn finish(self) {
+    pub(super) fn finish(self, until: Option<i64>) {
+        self.until.store(until.unwrap_or(i64::MAX), Ordering::Release);
         drop(self.units);
         for thread in self.threads {
             if let Err(panic) = thread.join() {
@@ -117,15 +124,21 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
 fn decode(
     mut decoder: Box<dyn Decoder>,
     mut keys: Keys,
+    until: &AtomicI64,
     units: &Receiver<(Unit, bool)>,
     shown: &SyncSender<Shown>,
     sink: &Sink,
 ) {
     let mut corrupt_in_a_row = 0;
     let show = |keys: &mut Keys, frames: Vec<Frame>| {
-        frames.into_iter().all(|frame| match keys.take(frame.pts) {
-            Some(key) => shown.send((frame, key)).is_ok(),
-            None => true,
+        frames.into_iter().all(|frame| {
+            match keys
+                .take(frame.pts)
+                .filter(|_| frame.pts < until.load(Ordering::Acquire))
+            {
+                Some(key) => shown.send((frame, key)).is_ok(),
+                None => true,
+            }
         })
     };
     for (unit, force_idr) in units {

@@ -86,7 +86,12 @@ async fn attempt(store: &SharedStore, tenant: &str, broadcast: &str) -> anyhow::
         put("main.m3u8".into(), playlist, HLS).await?;
     }
     // A stored manifest is static: it needs neither a clock nor a window.
-    let options = ManifestOptions { base: "", time_url: "", keep_ms: None, objects: true };
+    let options = ManifestOptions {
+        base: "",
+        time_url: "",
+        keep_ms: None,
+        objects: true,
+    };
     if let Some(manifest) = manifest(&window, &options) {
         put("manifest.mpd".into(), manifest, "application/dash+xml").await?;
     }

@@ -201,8 +201,8 @@ mod tests {
             (
                 vec![epoch(0, 0, 0, &two)],
                 stored(&[("source", 0..9), ("audio", 0..2), ("audio", 3..8)]),
-                4,
                 8,
+                16,
                 1,
             ),
             (

@@ -160,15 +160,10 @@ impl Uploads {
         }
     }
 
-    /// Waits until everything pushed is stored.
-    pub(crate) async fn drained(&mut self) {
-        loop {
-            let standing = *self.standing.borrow_and_update();
-            if standing.idle && standing.taken == self.sent {
-                return;
-            }
-            self.changed().await;
-        }
+    /// Whether everything pushed is stored.
+    pub(crate) fn settled(&self) -> bool {
+        let standing = self.standing();
+        standing.idle && standing.taken == self.sent
     }
 }
 

@@ -47,7 +47,7 @@ pub fn transcoder_main() -> i32 {
         match message.kind {
             Some(to_child::Kind::Config(config)) => {
                 if let Some(pipeline) = running.take() {
-                    pipeline.finish();
+                    pipeline.finish(None);
                 }
                 match start(&config, &mouth) {
                     Ok(pipeline) => {
@@ -87,9 +87,9 @@ pub fn transcoder_main() -> i32 {
                     mouth.progress();
                 }
             }
-            Some(to_child::Kind::Flush(_)) => {
+            Some(to_child::Kind::Flush(flush)) => {
                 if let Some(pipeline) = running.take() {
-                    pipeline.finish();
+                    pipeline.finish(flush.until);
                 }
                 mouth.say(from_child::Kind::Flushed(wire::Flushed {}));
             }
@@ -97,7 +97,7 @@ pub fn transcoder_main() -> i32 {
         }
     }
     if let Some(pipeline) = running {
-        pipeline.finish();
+        pipeline.finish(None);
     }
     0
 }

@@ -145,7 +145,11 @@ pub struct Unit {
 }
 /// Drain.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
-pub struct Flush {}
+pub struct Flush {
+    /// Frames at or after this are not encoded any more, 1/90000 s.
+    #[prost(int64, optional, tag = "1")]
+    pub until: Option<i64>,
+}
 
 /// Child to agent.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -73,20 +73,6 @@ impl Picture {
     pub(super) fn frame(&self) -> &AvFrame {
         &self.0
     }
-
-    /// Bytes of the luma row `row`, for tests and probes of the picture.
-    #[cfg(test)]
-    pub(crate) fn luma_row(&self, row: u32) -> &[u8] {
-        let frame = self.0.fields();
-        assert!((row as i32) < frame.height, "row {row} of {}", frame.height);
-        // SAFETY: plane 0 of a yuv420p frame has `height` rows of `linesize` bytes, of which `width` are pixels.
-        unsafe {
-            std::slice::from_raw_parts(
-                frame.data[0].offset(row as isize * frame.linesize[0] as isize),
-                frame.width as usize,
-            )
-        }
-    }
 }
 
 /// Gives out frames of one size in yuv420p, whose memory returns to the pool when the last reference is dropped:
