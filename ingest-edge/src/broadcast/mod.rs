@@ -19,6 +19,7 @@ use headwater_media::{Epoch, EpochCause};
 use headwater_model::convert::{epoch_to_proto, track_to_proto};
 use headwater_model::proto::scheduler::{OpenBroadcastRequest, OpenBroadcastResponse};
 use headwater_model::{BroadcastId, PublishId};
+use metrics::counter;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -244,7 +245,7 @@ impl Broadcast {
         live.last_media = now;
         let mut opens = false;
         let end_90k = self.buffer.end_90k();
-        self.buffer.append(news.drain(..).map(|item| match item {
+        let lost = self.buffer.append(news.drain(..).map(|item| match item {
             News::Unit(mut unit, arrival_us) => {
                 if live.shift_90k != 0 {
                     let shift = headwater_media::MediaTime::video(live.shift_90k).ticks_in(unit.pts.scale);
@@ -270,7 +271,13 @@ impl Broadcast {
                 Item::Epoch(epoch_to_proto(&epoch))
             }
         }));
+        let id = state.id;
         drop(state);
+        if lost > 0 {
+            counter!("ingest_gops_lost_total").increment(lost);
+            warn!(channel.id = %self.grant.channel_id, broadcast.id = ?id,
+                "replay buffer full: lost {lost} GOPs of channel {} that no worker had pulled", self.grant.channel_id);
+        }
         if opens {
             self.touch();
         }

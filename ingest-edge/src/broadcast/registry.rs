@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use headwater_media::normalise::Start;
 use headwater_model::{BroadcastId, ChannelId};
 use metrics::counter;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, warn};
@@ -20,6 +21,8 @@ use crate::replay_buffer::{Budget, Limits, ReplayBuffer, Stats};
 
 /// A publisher without media this long is no reason to refuse another.
 const SENDING: Duration = Duration::from_secs(3);
+/// At shutdown, the scheduler has this long to hear that the publishers are gone.
+const TELL_MAX: Duration = Duration::from_secs(1);
 /// Channels remembered beyond their broadcasts, for the swap guard.
 const IDLE_CHANNELS_MAX: usize = 1_024;
 
@@ -164,29 +167,22 @@ impl Registry {
         }
     }
 
-    /// Publishers are gone: gives workers `limit` to take what is still held and the control tasks the same to tell
-    /// the scheduler.
-    pub async fn drain(&self, limit: Duration) {
-        let deadline = Instant::now() + limit;
+    /// Publishers are gone: gives workers `take_max` to take what is still held, and then the scheduler [`TELL_MAX`] to
+    /// hear of it.
+    pub async fn drain(&self, take_max: Duration) {
         let all: Vec<_> = self
             .lock()
             .slots
             .values()
             .filter_map(|slot| slot.current.clone())
             .collect();
-        for broadcast in all {
-            // Out of time: what is still held is lost with this process.
-            let told = async {
-                broadcast.buffer.caught_up().await;
-                broadcast
-                    .progress
-                    .subscribe()
-                    .wait_for(|progress| *progress != Progress::Behind)
-                    .await
-                    .is_ok()
-            };
-            let _ = tokio::time::timeout_at(deadline, told).await;
-        }
+        join_all(all.into_iter().map(|broadcast| async move {
+            // What is not taken or told in time is lost with this process.
+            let _ = timeout(take_max, broadcast.buffer.caught_up()).await;
+            let mut progress = broadcast.progress.subscribe();
+            let _ = timeout(TELL_MAX, progress.wait_for(|progress| *progress != Progress::Behind)).await;
+        }))
+        .await;
         self.closing.cancel();
         self.tasks.close();
         self.tasks.wait().await;

@@ -16,7 +16,7 @@ use headwater_model::proto::api::ingest_client::IngestClient;
 use headwater_model::proto::api::{AuthorizeRequest, AuthorizeResponse};
 use headwater_model::{ChannelId, IdError, PlaybackId, StreamKey, StreamKeyId, TenantId};
 use headwater_platform::rpc;
-use metrics::counter;
+use metrics::{counter, histogram};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -151,7 +151,9 @@ impl Keys {
             peer_address: peer.to_string(),
         });
         request.set_timeout(API_TIMEOUT);
+        let begun = Instant::now();
         let asked = tokio::time::timeout(API_TIMEOUT, self.api.clone().authorize(request)).await;
+        histogram!("ingest_authorise_seconds").record(begun.elapsed());
         let refused = match asked {
             Ok(Ok(said)) => {
                 let grant = match Grant::try_from(said.into_inner()) {

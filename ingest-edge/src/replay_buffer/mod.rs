@@ -144,10 +144,10 @@ impl ReplayBuffer {
     }
 
     /// Appends in order and wakes the reader once. Units before the first epoch and anything after the end are left
-    /// out. Drops the oldest GOPs where a limit is met. `items` is drawn while the buffer is locked: it must not look at
+    /// out. Drops the oldest GOPs where a limit is met; returns how many of those no reader had had. `items` is drawn while the buffer is locked: it must not look at
     /// the buffer.
-    pub fn append(&self, items: impl IntoIterator<Item = Item>) {
-        let waker = {
+    pub fn append(&self, items: impl IntoIterator<Item = Item>) -> u64 {
+        let (waker, lost) = {
             let mut state = self.lock();
             let before = state.store.bytes();
             for item in items {
@@ -156,13 +156,14 @@ impl ReplayBuffer {
             self.account(before, state.store.bytes());
             let delivered = state.reader.as_ref().map_or(0, |r| r.next_seq);
             let before = state.store.bytes();
-            state.store.enforce(delivered, self.budget.share_bytes());
+            let lost = state.store.enforce(delivered, self.budget.share_bytes());
             self.account(before, state.store.bytes());
-            state.reader.as_mut().and_then(|r| r.waker.take())
+            (state.reader.as_mut().and_then(|r| r.waker.take()), lost)
         };
         if let Some(waker) = waker {
             waker.wake();
         }
+        lost
     }
 
     /// Moves everything held on the timeline: positions by `shift_90k`, epoch numbers by `epoch_shift`. For media that

@@ -243,11 +243,12 @@ impl Store {
     }
 
     /// Drops the oldest GOPs until the limits are kept and at most `bytes_max` bytes are held. Of a sole GOP, its oldest
-    /// second goes.
-    pub fn enforce(&mut self, delivered: u64, bytes_max: usize) {
+    /// second goes. Returns how many of them lay at or behind `delivered`.
+    pub fn enforce(&mut self, delivered: u64, bytes_max: usize) -> u64 {
         let bytes_max = bytes_max.min(self.limits.bytes_max);
+        let lost = self.gops_lost;
         while self.bytes > bytes_max || self.span_90k() > ticks_90k(self.limits.time_max) {
-            let Some(next) = self.second_gop() else { return };
+            let Some(next) = self.second_gop() else { break };
             if self.first_seq + next as u64 <= delivered {
                 self.gops_dropped_delivered += 1;
             } else {
@@ -255,6 +256,7 @@ impl Store {
             }
             self.forget_until(self.first_seq + next as u64);
         }
+        self.gops_lost - lost
     }
 
     /// Index from which the second random access point needs everything; where there is no second one, of the first unit
