@@ -37,7 +37,6 @@ struct Role<C: Args> {
 }
 
 #[derive(Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value exists, for the life of the process")]
 enum Command {
     /// Says whose a stream key is and what a playback id shows.
     Api(Role<headwater_api::Config>),

@@ -190,8 +190,8 @@ fn refused(error: Error) -> Status {
     let sentence = error.to_string();
     match error {
         Error::UnknownChannel(_) | Error::Unknown(_) => Status::not_found(sentence),
-        Error::TakenOver(_) | Error::Fenced { .. } => Status::aborted(sentence),
-        Error::Over(_) => Status::failed_precondition(sentence),
+        Error::Fenced { .. } => Status::aborted(sentence),
+        Error::TakenOver(_) | Error::Over(_) => Status::failed_precondition(sentence),
         Error::Elsewhere(_) => Status::invalid_argument(sentence),
         Error::Database(DatabaseError(error)) => {
             tracing::warn!("a call is not answered: {error}");

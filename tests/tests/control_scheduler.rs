@@ -214,7 +214,7 @@ async fn a_broadcast_is_opened_once_placed_continued_taken_over_and_finished() -
     assert_eq!(stage.channel_shown().await?.state(), Shown::Live);
     assert_refused(
         stage.open(first, "http://edge-1:7003").await?,
-        Code::Aborted,
+        Code::FailedPrecondition,
         "taken over",
     )?;
 
@@ -223,7 +223,7 @@ async fn a_broadcast_is_opened_once_placed_continued_taken_over_and_finished() -
     assert!(stage.open(third, "http://edge-2:7003").await??.continued);
     assert_refused(
         stage.open(second, "http://edge-2:7003").await?,
-        Code::Aborted,
+        Code::FailedPrecondition,
         "taken over",
     )?;
 
@@ -283,7 +283,8 @@ async fn requests_that_make_no_sense_are_refused_by_field() -> Outcome {
         tracks: vec![video_track()],
         ..Default::default()
     };
-    let cases: [(fn(&mut OpenBroadcastRequest), Code, &str); 7] = [
+    type Spoil = fn(&mut OpenBroadcastRequest);
+    let cases: [(Spoil, Code, &str); 7] = [
         (|r| r.tenant_id = "acme".into(), Code::InvalidArgument, "tenant_id: "),
         (|r| r.publish_id = String::new(), Code::InvalidArgument, "publish_id: "),
         (|r| r.edge_url = "edge-1".into(), Code::InvalidArgument, "edge_url: "),

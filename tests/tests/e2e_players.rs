@@ -18,14 +18,23 @@ async fn play(dev: &Dev, arguments: &[&str]) -> anyhow::Result<serde_json::Value
     }
     let output = Command::new("node")
         .arg("play.mjs")
-        .args(["--url", &dev.running.origin_url, "--id", &dev.running.playback_id, "--json"])
+        .args([
+            "--url",
+            &dev.running.origin_url,
+            "--id",
+            &dev.running.playback_id,
+            "--json",
+        ])
         .args(arguments)
         .current_dir(folder)
         .kill_on_drop(true)
         .output()
         .await
         .context("cannot start node")?;
-    let (report, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (report, said) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     if !output.status.success() {
         bail!("{arguments:?}: {said}\n{report}\n{}", dev.log());
     }
@@ -35,9 +44,23 @@ async fn play(dev: &Dev, arguments: &[&str]) -> anyhow::Result<serde_json::Value
 #[tokio::test]
 async fn every_player_plays_live_and_then_the_replay() -> anyhow::Result<()> {
     let mut dev = Dev::start().await?;
-    let encoder = Source { size: "854x480", gop: 60, ..Source::default() }.push(&dev.push_url())?;
+    let encoder = Source {
+        size: "854x480",
+        gop: 60,
+        ..Source::default()
+    }
+    .push(&dev.push_url())?;
     dev.wait_for_state(&["live"], LIVE_LIMIT).await?;
-    let live = ["--seconds", "8", "--expect-live", "yes", "--min-frames", "150", "--max-stalls", "2"];
+    let live = [
+        "--seconds",
+        "8",
+        "--expect-live",
+        "yes",
+        "--min-frames",
+        "150",
+        "--max-stalls",
+        "2",
+    ];
     for player in [
         &["--player", "embed", "--expect-state", "live"][..],
         &["--player", "hlsjs"][..],
@@ -67,7 +90,19 @@ async fn every_player_plays_live_and_then_the_replay() -> anyhow::Result<()> {
 #[tokio::test]
 async fn the_embed_page_waits_for_a_channel_that_is_offline() -> anyhow::Result<()> {
     let mut dev = Dev::start().await?;
-    play(&dev, &["--player", "embed", "--no-media", "--seconds", "2", "--expect-state", "offline"]).await?;
+    play(
+        &dev,
+        &[
+            "--player",
+            "embed",
+            "--no-media",
+            "--seconds",
+            "2",
+            "--expect-state",
+            "offline",
+        ],
+    )
+    .await?;
     dev.stop().await?;
     Ok(())
 }

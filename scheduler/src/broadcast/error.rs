@@ -15,7 +15,7 @@ pub enum Error {
     #[error("there is no broadcast {0}")]
     Unknown(BroadcastId),
     /// A later publish of the channel sends in its place.
-    #[error("another publisher has taken over from {0}")]
+    #[error("another encoder has taken over this channel from {0}")]
     TakenOver(PublishId),
     /// It ended, and its edge asks again.
     #[error("the broadcast of {0} has ended")]

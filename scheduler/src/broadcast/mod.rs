@@ -20,8 +20,9 @@ pub const PUBLISHES_MAX: i32 = 10_000;
 /// Each publish numbers its epochs from its own multiple of this, so that no two publishes share a number however
 /// often either's clock jumps.
 pub const EPOCHS_PER_PUBLISH: u32 = 65_536;
-/// An edge's word on when the first unit came counts within this span before now, milliseconds.
-const ANCHOR_PAST_MAX_MS: i64 = 60_000;
+/// An edge's word on when the first unit came counts within this span before now, milliseconds: as long as a replay
+/// buffer may hold media while no scheduler answers.
+const ANCHOR_PAST_MAX_MS: i64 = 3_600_000;
 /// And this span after, milliseconds.
 const ANCHOR_FUTURE_MAX_MS: i64 = 5_000;
 
