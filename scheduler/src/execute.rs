@@ -2,9 +2,9 @@
 
 use headwater_model::proto::worker::Assignment;
 use headwater_model::{BroadcastId, Ladder, WorkerId};
-use headwater_platform::hints::SharedHints;
 use sqlx::PgConnection;
 
+use crate::announce::Announcer;
 use crate::broadcast::{self, Known, Unfinished};
 use crate::database::DatabaseError;
 use crate::dial::Dialler;
@@ -15,7 +15,7 @@ use crate::plan::{Action, FinishCause, Plan, Timestamp};
 /// One plan in the making.
 pub(crate) struct Execution<'a> {
     pub(crate) to: &'a mut PgConnection,
-    pub(crate) hints: &'a SharedHints,
+    pub(crate) announcer: &'a Announcer,
     pub(crate) dialler: &'a mut Dialler,
     pub(crate) memory: &'a Memory,
     pub(crate) unfinished: &'a Unfinished,
@@ -71,22 +71,19 @@ impl Execution<'_> {
                 }
                 Action::Away(id) => {
                     let changed = broadcast::mark_away(self.to, *id, self.now).await?;
-                    self.changed(*id, changed, "lost its edge: it waits for the publisher")
-                        .await;
+                    self.changed(*id, changed, "lost its edge: it waits for the publisher");
                 }
                 Action::Return(id) => {
                     let changed = broadcast::mark_returned(self.to, *id).await?;
-                    self.changed(*id, changed, "has its edge again").await;
+                    self.changed(*id, changed, "has its edge again");
                 }
                 Action::Finish(id) => {
                     let changed = broadcast::mark_finishing(self.to, *id, FinishCause::Window, self.now).await?;
-                    self.changed(*id, changed, "is finished: its publisher did not come back in time")
-                        .await;
+                    self.changed(*id, changed, "is finished: its publisher did not come back in time");
                 }
                 Action::GiveUp(id) => {
                     let changed = broadcast::give_up(self.to, *id, self.now).await?;
-                    self.changed(*id, changed, "is given up: no worker was there to write its replay")
-                        .await;
+                    self.changed(*id, changed, "is given up: no worker was there to write its replay");
                 }
             }
         }
@@ -137,7 +134,7 @@ impl Execution<'_> {
             ladder.video.len(),
             known.view.wanted.video.len(),
         );
-        broadcast::announce(self.to, self.hints, *broadcast).await;
+        self.announcer.changed(*broadcast);
         Ok(true)
     }
 
@@ -160,10 +157,10 @@ impl Execution<'_> {
             .assign(worker, &url, assignment(known, generation, ladder), broadcast, self.now);
     }
 
-    async fn changed(&mut self, broadcast: BroadcastId, changed: bool, what: &str) {
+    fn changed(&self, broadcast: BroadcastId, changed: bool, what: &str) {
         if changed {
             tracing::info!(broadcast.id = %broadcast, "{broadcast} {what}");
-            broadcast::announce(self.to, self.hints, broadcast).await;
+            self.announcer.changed(broadcast);
         }
     }
 }

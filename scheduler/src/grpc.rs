@@ -45,14 +45,9 @@ impl Service {
     }
 
     /// Tells origins and the loop.
-    async fn changed(&self, broadcast: BroadcastId) {
+    fn changed(&self, broadcast: BroadcastId) {
         self.shared.wake();
-        match self.shared.database.pool().acquire().await {
-            Ok(mut connection) => broadcast::announce(&mut connection, &self.shared.hints, broadcast).await,
-            Err(error) => {
-                tracing::warn!(broadcast.id = %broadcast, "the change of {broadcast} is not announced: {error}")
-            }
-        }
+        self.shared.announcer.changed(broadcast);
     }
 
     async fn open(&self, open: Open) -> Result<Opened, Status> {
@@ -66,7 +61,7 @@ impl Service {
                 tenant.id = %open.tenant_id, channel.id = %channel, broadcast.id = %broadcast,
                 "{} {broadcast} on {channel}", if opened.continued { "continued" } else { "opened" },
             );
-            self.changed(broadcast).await;
+            self.changed(broadcast);
         }
         Ok(opened)
     }
@@ -114,7 +109,7 @@ impl scheduler_server::Scheduler for Service {
             {
                 let reason = clipped(&request.reason);
                 tracing::info!(broadcast.id = %broadcast, "publisher of {broadcast}: {report:?} {reason}");
-                self.changed(broadcast).await;
+                self.changed(broadcast);
             }
             Ok(Response::new(ReportPublisherResponse {}))
         };
@@ -146,7 +141,7 @@ impl scheduler_server::Scheduler for Service {
                     None => tracing::info!(broadcast.id = %id, "{id} has ended, {} ms long", finished.duration_ms),
                     Some(error) => tracing::warn!(broadcast.id = %id, "{id} has ended without a whole replay: {error}"),
                 }
-                self.changed(id).await;
+                self.changed(id);
             }
             Ok(Response::new(FinishBroadcastResponse {}))
         };

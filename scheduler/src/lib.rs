@@ -15,6 +15,7 @@
 //! Cost: a broadcast is a handful of rows written at its start and end, and one cell of one statement every ten
 //! seconds. A farm of 5,000 broadcasts is read twice a second in one statement of about 5 MB.
 
+mod announce;
 pub mod broadcast;
 mod clock;
 mod config;
@@ -65,20 +66,24 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
 /// As [`run`], on a listener that is bound already.
 pub async fn serve(config: Config, listeners: Listeners, process: Process) -> anyhow::Result<()> {
     let database = Database::open(&config.database)?;
-    let shared = Arc::new(Shared::new(database.clone(), config.hints.open()?));
+    let hints = config.hints.open()?;
+    let (announcer, announcements) = announce::channel();
+    let shared = Arc::new(Shared::new(database.clone(), hints.clone(), announcer));
     tracing::info!("scheduler serves gRPC on {}", listeners.rpc.local_addr()?);
     process.health.ready("listeners");
     process.health.unready("leadership", "not asked for yet");
     let stop = process.shutdown.clone().cancelled_owned();
     let served = rpc::serve(listeners.rpc, grpc::routes(shared.clone()), &config.rpc, stop);
     let looping = reconcile::run(shared, config.rpc.clone(), process.clone());
-    let (served, ()) = tokio::join!(
+    let telling = announcements.run(database.clone(), hints, process.shutdown.clone());
+    let (served, (), ()) = tokio::join!(
         async {
             let served = served.await;
             process.shutdown.cancel();
             served
         },
-        looping
+        looping,
+        telling
     );
     database.pool().close().await;
     served

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
+use crate::announce::Announcer;
 use crate::broadcast::{self, Unfinished};
 use crate::clock::SteadyClock;
 use crate::database::{Candidate, Database, DatabaseError};
@@ -34,16 +35,18 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) hints: SharedHints,
     pub(crate) clock: SteadyClock,
+    pub(crate) announcer: Announcer,
     wake: Notify,
     leads: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(database: Database, hints: SharedHints) -> Self {
+    pub(crate) fn new(database: Database, hints: SharedHints, announcer: Announcer) -> Self {
         Self {
             database,
             hints,
             clock: SteadyClock::new(),
+            announcer,
             wake: Notify::new(),
             leads: AtomicBool::new(false),
         }
@@ -173,7 +176,7 @@ async fn tick(
     measure(&view, &plan);
     let mut execution = Execution {
         to,
-        hints: &shared.hints,
+        announcer: &shared.announcer,
         dialler,
         memory,
         unfinished: &unfinished,
@@ -248,7 +251,7 @@ async fn settle(
     match (call.kind, &outcome.result) {
         (Kind::Assign, Ok(())) => {
             match lease::acknowledge(to, broadcast, generation, &outcome.edge_url, now).await {
-                Ok(()) => broadcast::announce(to, &shared.hints, broadcast).await,
+                Ok(()) => shared.announcer.changed(broadcast),
                 Err(lease::Error::Fenced { .. }) => {}
                 Err(lease::Error::Database(error)) => return Err(error),
             }

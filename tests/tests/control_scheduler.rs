@@ -246,15 +246,13 @@ async fn a_broadcast_is_opened_once_placed_continued_taken_over_and_finished() -
     assert_ne!(next.broadcast_id, opened.broadcast_id);
     assert_eq!(stage.channel_shown().await?.broadcast_id, next.broadcast_id);
     assert_eq!(stage.shown(&ended.replay_playback_id).await?.state(), Shown::Ended);
-    let announced = announced
-        .lock()
-        .map_err(|_| anyhow::anyhow!("the listener failed"))?
-        .clone();
-    assert!(
-        announced.contains(&stage.channel.playback_id.to_string()),
-        "origins are told: {announced:?}"
-    );
-    assert!(announced.contains(&ended.replay_playback_id), "of the replay as well");
+    let replay_id = ended.replay_playback_id;
+    until("origins are told of the channel and of the replay", async || {
+        let announced = announced.lock().ok()?;
+        let told = |id: &str| announced.iter().any(|known| known == id);
+        (told(stage.channel.playback_id.as_str()) && told(&replay_id)).then_some(())
+    })
+    .await?;
     Ok(())
 }
 

@@ -3,16 +3,15 @@
 mod error;
 mod queries;
 
-use headwater_model::heartbeat::PLAYBACK_TOPIC;
 use headwater_model::ladder::{Ladder, Source, Video};
 use headwater_model::{BroadcastId, ChannelId, PlaybackId, PublishId, TenantId};
-use headwater_platform::hints::SharedHints;
 use sqlx::{PgConnection, PgPool};
 
 pub use error::Error;
-pub(crate) use queries::{Known, Unfinished, give_up, mark_away, mark_finishing, mark_returned, unfinished};
+pub(crate) use queries::{
+    Known, Unfinished, give_up, mark_away, mark_finishing, mark_returned, playback_ids, unfinished,
+};
 
-use crate::database::DatabaseError;
 use crate::plan::{FinishCause, Timestamp};
 
 /// Publishes that one broadcast is continued by at most; a further one opens another.
@@ -186,22 +185,5 @@ pub(crate) async fn finish(pool: &PgPool, finished: &Finished, now: Timestamp) -
             broadcast: finished.broadcast_id,
             newest,
         }),
-    }
-}
-
-/// Tells origins that what this broadcast's playback ids show has changed. A hint: it may be lost.
-pub(crate) async fn announce(on: &mut PgConnection, hints: &SharedHints, broadcast: BroadcastId) {
-    let ids = match queries::playback_ids(on, broadcast).await {
-        Ok(ids) => ids,
-        Err(DatabaseError(error)) => {
-            tracing::warn!(broadcast.id = %broadcast, "the change of {broadcast} is not announced: {error}");
-            return;
-        }
-    };
-    for id in ids {
-        if let Err(error) = hints.publish(PLAYBACK_TOPIC, id).await {
-            tracing::debug!(broadcast.id = %broadcast, "the change of {broadcast} is not announced: {error}");
-            return;
-        }
     }
 }

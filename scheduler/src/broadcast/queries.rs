@@ -373,7 +373,7 @@ pub(super) async fn newest_generation(on: &PgPool, broadcast: BroadcastId) -> Re
 }
 
 /// Every public id that shows this broadcast, or may.
-pub(super) async fn playback_ids(on: &mut PgConnection, broadcast: BroadcastId) -> Result<Vec<String>> {
+pub(crate) async fn playback_ids(on: &PgPool, broadcast: BroadcastId) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(
         "select playback_id from broadcast where broadcast_id = $1 \
          union all select p.playback_id from playback_id p join broadcast b on b.channel_id = p.channel_id \
