@@ -6,6 +6,7 @@
 //! CPU and memory are measured from outside, by `benches/transcode.py`, which runs the FFmpeg CLI beside it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{BufReader, Write};
 use std::process::{Command, Stdio};
 
@@ -93,11 +94,11 @@ fn main() -> Result<()> {
                     *units += 1;
                     *bytes += unit.data.len() as u64;
                     if let (Some(out), false) = (&out, unit.rendition == AUDIO) {
-                        if !files.contains_key(&unit.rendition) {
-                            let path = out.join(format!("rung-{}.h264", unit.rendition));
-                            files.insert(unit.rendition, std::fs::File::create(path)?);
-                        }
-                        let to = files.get_mut(&unit.rendition).context("just made")?;
+                        let path = out.join(format!("rung-{}.h264", unit.rendition));
+                        let to = match files.entry(unit.rendition) {
+                            Entry::Occupied(file) => file.into_mut(),
+                            Entry::Vacant(none) => none.insert(std::fs::File::create(path)?),
+                        };
                         let record: &[u8] = if unit.key {
                             &records[unit.rendition as usize]
                         } else {

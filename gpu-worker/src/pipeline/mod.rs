@@ -1,9 +1,9 @@
 //! Decode once, scale in a cascade, encode every rung.
 //!
 //! ```text
-//! units -> decode -> [4] -> scale: 1080 -> 720 -> 480 -> 360
+//! units -> decode -> [2] -> scale: 1080 -> 720 -> 480 -> 360
 //!                              |       |      |      |
-//!                             [4]     [4]    [4]    [4]   frames, shared and never copied
+//!                             [2]     [2]    [2]    [2]   frames, shared and never copied
 //!                              v       v      v      v
 //!                            encode  encode encode encode -> sink
 //! ```
@@ -31,7 +31,7 @@ use headwater_media::segmenter::Grid;
 use crate::codec::{Backend, CodecError, Delay, Unit};
 
 /// Frames that wait before the scaler and before each encoder.
-pub(crate) const QUEUE_FRAMES_MAX: usize = 4;
+pub(crate) const QUEUE_FRAMES_MAX: usize = 2;
 /// Coded units that wait before the decoder.
 pub(crate) const QUEUE_UNITS_MAX: usize = 16;
 /// Rungs of one ladder.

@@ -27,7 +27,7 @@ impl H264Decoder {
         context.set_extradata(avcc).map_err(open)?;
         let fields = context.fields();
         fields.thread_count = threads as i32;
-        fields.thread_type = ffi::FF_THREAD_FRAME as i32;
+        fields.thread_type = ffi::FF_THREAD_FRAME;
         fields.max_pixels = FRAME_PIXELS_MAX;
         fields.pkt_timebase = ffi::AVRational { num: 1, den: 90_000 };
         context.open(&[]).map_err(open)?;

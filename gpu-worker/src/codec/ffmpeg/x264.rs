@@ -51,9 +51,13 @@ impl X264 {
         fields.color_range = ffi::AVColorRange::AVCOL_RANGE_MPEG;
         // SAFETY: x264's own table of code points is the one of the enumerations; `code_point` keeps to defined values.
         unsafe {
-            fields.color_primaries = std::mem::transmute::<u32, _>(code_point(settings.colour.primaries, 12));
-            fields.color_trc = std::mem::transmute::<u32, _>(code_point(settings.colour.transfer, 18));
-            fields.colorspace = std::mem::transmute::<u32, _>(code_point(settings.colour.matrix, 10));
+            fields.color_primaries =
+                std::mem::transmute::<u32, ffi::AVColorPrimaries>(code_point(settings.colour.primaries, 12));
+            fields.color_trc = std::mem::transmute::<u32, ffi::AVColorTransferCharacteristic>(code_point(
+                settings.colour.transfer,
+                18,
+            ));
+            fields.colorspace = std::mem::transmute::<u32, ffi::AVColorSpace>(code_point(settings.colour.matrix, 10));
         }
         fields.bit_rate = i64::from(settings.bitrate_bps);
         fields.rc_max_rate = i64::from(peak_bps);
