@@ -12,9 +12,9 @@ use headwater_platform::store::StoreConfig;
 
 /// x264 presets that keep up with live video.
 const PRESETS: [&str; 6] = ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"];
-/// Encoded pixels per second that one core offers at `veryfast`: four fifths of the 170 million of the benchmark's
+/// Encoded pixels per second that one core offers at `veryfast`: four fifths of the 92 million of the benchmark's
 /// ladder, so that a full worker keeps real time.
-const PIXELS_PER_CORE: u64 = 85_000_000;
+const PIXELS_PER_CORE: u64 = 75_000_000;
 
 /// Configuration of the `gpu-worker` role.
 #[derive(Args, Clone, Debug)]
@@ -64,7 +64,7 @@ pub struct Config {
     /// Bits per second of audio renditions that are not the source's own.
     #[arg(long, env = "HEADWATER_WORKER_AUDIO_BPS", default_value_t = 128_000, value_parser = within!(u32).range(32_000..=320_000))]
     pub worker_audio_bps: u32,
-    /// Encoded pixels per second that this worker offers; 0: 85 million for each core.
+    /// Encoded pixels per second that this worker offers; 0: 75 million for each core.
     #[arg(long, env = "HEADWATER_WORKER_CAPACITY_PX_PER_S", default_value_t = 0)]
     pub worker_capacity_px_per_s: u64,
     /// Broadcasts with encoded renditions that this worker offers to run; 0: four for each core.

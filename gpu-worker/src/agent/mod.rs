@@ -4,6 +4,8 @@ mod broadcasts;
 mod config;
 mod heartbeat;
 mod services;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

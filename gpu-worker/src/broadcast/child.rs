@@ -2,6 +2,8 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,6 +15,8 @@ use tokio::sync::mpsc;
 
 use crate::transcoder::wire::{FromChild, MESSAGE_BYTES_MAX, ToChild, from_child, to_child};
 
+/// Bytes of units that may wait for the child: a minute and a half at 4.5 Mbit/s.
+const BACKLOG_BYTES_MAX: usize = 48 << 20;
 /// Messages of the child that wait for the broadcast.
 const QUEUE_MESSAGES_MAX: usize = 256;
 
@@ -25,17 +29,22 @@ pub(crate) struct Child {
     watched: Instant,
     /// Units given since it last gave something out.
     owed: u64,
+    /// Bytes of units that it has not read yet.
+    backlog: Arc<AtomicUsize>,
 }
 
 impl Child {
     /// Starts `program transcoder`.
     pub(crate) fn start(program: &Path) -> anyhow::Result<Self> {
+        // The farm's secrets are in our environment; the child gets nothing but where its libraries are.
+        let libraries = std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path));
         let mut process = Command::new(program)
             .arg("transcoder")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .env_clear()
+            .envs(libraries)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("the codec child {} does not start", program.display()))?;
@@ -43,7 +52,8 @@ impl Child {
         let stdout = process.stdout.take().context("the child has no stdout")?;
         let (to, inbox) = mpsc::unbounded_channel();
         let (outbox, from) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        tokio::spawn(write(stdin, inbox));
+        let backlog = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(write(stdin, inbox, backlog.clone()));
         tokio::spawn(read(stdout, outbox));
         Ok(Self {
             process,
@@ -51,15 +61,17 @@ impl Child {
             from,
             watched: Instant::now(),
             owed: 0,
+            backlog,
         })
     }
 
-    /// Gives it something; what waits in the queue shares its bytes with the units kept for a restart, which bound it.
+    /// Gives it something. The queue is bounded by whoever heeds [`Self::behind`].
     pub(crate) fn say(&mut self, kind: to_child::Kind) {
         if self.owed == 0 {
             self.watched = Instant::now();
         }
         self.owed += u64::from(matches!(kind, to_child::Kind::Unit(_)));
+        self.backlog.fetch_add(size(&kind), Ordering::Relaxed);
         // A child that is gone is noticed by `hear`.
         let _ = self.to.send(ToChild { kind: Some(kind) });
     }
@@ -72,6 +84,11 @@ impl Child {
             self.owed = 0;
         }
         Some(kind)
+    }
+
+    /// Whether so much waits for it that no more may be taken in.
+    pub(crate) fn behind(&self) -> bool {
+        self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES_MAX
     }
 
     /// Whether it owes output for longer than `limit`.
@@ -101,7 +118,15 @@ impl Child {
 /// Units that codecs may hold without giving anything out: reordering, lookahead and queues.
 const UNITS_WITHOUT_OUTPUT: u64 = 100;
 
-async fn write(stdin: ChildStdin, mut inbox: mpsc::UnboundedReceiver<ToChild>) {
+fn size(kind: &to_child::Kind) -> usize {
+    if let to_child::Kind::Unit(unit) = kind {
+        unit.data.len()
+    } else {
+        0
+    }
+}
+
+async fn write(stdin: ChildStdin, mut inbox: mpsc::UnboundedReceiver<ToChild>, backlog: Arc<AtomicUsize>) {
     let mut stdin = BufWriter::with_capacity(1 << 16, stdin);
     while let Some(message) = inbox.recv().await {
         // A child that is gone closes its stdin; whoever reads its stdout notices.
@@ -112,6 +137,7 @@ async fn write(stdin: ChildStdin, mut inbox: mpsc::UnboundedReceiver<ToChild>) {
         {
             return;
         }
+        backlog.fetch_sub(message.kind.as_ref().map_or(0, size), Ordering::Relaxed);
         if inbox.is_empty() && stdin.flush().await.is_err() {
             return;
         }

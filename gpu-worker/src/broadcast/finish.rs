@@ -16,10 +16,10 @@ use crate::storage::replay::{self, Summary};
 const CALL_MAX: Duration = Duration::from_secs(5);
 
 /// Everything is stored: writes the replay, tells the scheduler and then the followers. As long as it takes.
-pub(super) async fn finish(shared: &Broadcast, tools: &Tools, reason: &str) -> Outcome {
+pub(super) async fn finish(shared: &Broadcast, tools: &Tools, reason: &str, harm: &str) -> Outcome {
     let assignment = &shared.assignment;
     let summary = replay::write(&tools.store, &assignment.tenant_id, &assignment.broadcast_id).await;
-    let outcome = tell_scheduler(shared, tools, summary).await;
+    let outcome = tell_scheduler(shared, tools, summary, harm).await;
     if outcome == Outcome::Finished {
         tracing::info!(reason, "the replay of {} is stored", assignment.broadcast_id);
         shared.hub.end(reason);
@@ -27,7 +27,15 @@ pub(super) async fn finish(shared: &Broadcast, tools: &Tools, reason: &str) -> O
     outcome
 }
 
-async fn tell_scheduler(shared: &Broadcast, tools: &Tools, summary: Summary) -> Outcome {
+/// The broadcast cannot be continued: whatever is stored is its replay, and the scheduler hears why.
+pub(super) async fn give_up(shared: &Broadcast, tools: &Tools, why: &str) {
+    let assignment = &shared.assignment;
+    let summary = replay::write(&tools.store, &assignment.tenant_id, &assignment.broadcast_id).await;
+    tell_scheduler(shared, tools, summary, why).await;
+    shared.hub.end(why);
+}
+
+async fn tell_scheduler(shared: &Broadcast, tools: &Tools, summary: Summary, error: &str) -> Outcome {
     let assignment = &shared.assignment;
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
@@ -37,7 +45,7 @@ async fn tell_scheduler(shared: &Broadcast, tools: &Tools, summary: Summary) -> 
             worker_id: tools.worker_id.clone(),
             duration_ms: summary.duration_ms,
             size_bytes: summary.size_bytes,
-            error: String::new(),
+            error: error.to_owned(),
         };
         let call = async {
             let client =

@@ -50,6 +50,8 @@ impl Runner {
     pub(super) async fn heard(&mut self, said: Option<from_child::Kind>) {
         match said {
             Some(from_child::Kind::Encoded(encoded)) => {
+                let media_ms = u64::from(encoded.duration) / if encoded.rendition == wire::AUDIO { 48 } else { 90 };
+                metrics::counter!("headwater_worker_encoded_media_ms_total").increment(media_ms);
                 if let Some(packager) = &mut self.packager {
                     packager.encoded(encoded);
                 }
@@ -85,6 +87,7 @@ impl Runner {
     }
 
     pub(super) async fn watch(&mut self) {
+        metrics::histogram!("headwater_worker_recent_bytes").record(self.recent.bytes() as f64);
         if self.child.as_ref().is_some_and(|c| c.stalled(self.tools.stall)) {
             return self.restart_child("it took media in and gave none out").await;
         }
@@ -148,6 +151,9 @@ impl Runner {
         {
             // Nobody has seen anything of this epoch: it is made anew, without the child.
             self.continuing = None;
+            if !self.passthrough || packager.grid_origin().is_some() {
+                self.harm = format!("the video killed {CRASHES_MAX} codec processes and was left out");
+            }
             self.grid(packager.epoch.first_seq, MediaTime::video(packager.epoch.start_90k));
         }
         if let Some((next, _)) = self.draining.take() {
@@ -159,6 +165,7 @@ impl Runner {
         if self.passthrough && packager.grid_origin().is_none() {
             return packager.switch_at_boundary();
         }
+        self.harm = format!("the video killed {CRASHES_MAX} codec processes and was left out");
         // Without the child there are no pictures; sound goes on in an epoch of its own.
         self.drain(Next::Idle);
         self.grid(self.next_seq, MediaTime::video(self.end_90k));

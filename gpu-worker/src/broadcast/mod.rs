@@ -38,6 +38,7 @@ use headwater_platform::rpc::RpcConfig;
 use headwater_platform::store::SharedStore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 pub(crate) use hub::Hub;
 pub(crate) use runner::Outcome;
@@ -143,8 +144,9 @@ impl Broadcast {
     /// Runs until it is over one way or another.
     pub(crate) async fn run(self: Arc<Self>, tools: Tools) -> Outcome {
         for panics in 1..=PANICS_MAX {
-            let task = tokio::spawn(runner::run(self.clone(), tools.clone()));
+            let task = tokio::spawn(runner::run(self.clone(), tools.clone()).in_current_span());
             match task.await {
+                Ok(Outcome::GaveUp(why)) => return self.give_up(&tools, why).await,
                 Ok(outcome) => return outcome,
                 Err(error) => {
                     let id = &self.assignment.broadcast_id;
@@ -153,6 +155,14 @@ impl Broadcast {
                 }
             }
         }
-        Outcome::GaveUp("the broadcast's task panicked again and again".into())
+        self.give_up(&tools, "the broadcast's task panicked again and again".into())
+            .await
+    }
+
+    async fn give_up(&self, tools: &Tools, why: String) -> Outcome {
+        tokio::select! {
+            () = self.stop.cancelled() => Outcome::Replaced,
+            () = finish::give_up(self, tools, &why) => Outcome::GaveUp(why),
+        }
     }
 }

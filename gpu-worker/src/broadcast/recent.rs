@@ -26,8 +26,9 @@ pub(crate) struct Recent {
     bytes: usize,
 }
 
-/// Bytes held before the broadcast stops taking units in: 90 s at 4.5 Mbit/s.
-pub(crate) const RECENT_BYTES_MAX: usize = 48 << 20;
+/// Bytes held: 40 s at 4.5 Mbit/s. A source whose keyframes lie further apart cannot be decoded again from the last
+/// of them; a child that is restarted then shows damaged pictures until the next.
+pub(crate) const RECENT_BYTES_MAX: usize = 24 << 20;
 /// Audio units held before a lead unit has opened a presentation: a minute and a half.
 const AUDIO_UNITS_MAX: usize = 4_096;
 
@@ -38,6 +39,12 @@ impl Recent {
         match held.kind {
             TrackKind::Video => self.video.push_back(held),
             TrackKind::Audio => self.audio.push_back(held),
+        }
+        while self.bytes > RECENT_BYTES_MAX {
+            let Some(held) = self.video.pop_front().or_else(|| self.audio.pop_front()) else {
+                break;
+            };
+            self.bytes -= held.unit.data.len();
         }
         while self.audio.len() > AUDIO_UNITS_MAX {
             self.bytes -= self.audio.pop_front().map_or(0, |h| h.unit.data.len());
@@ -51,9 +58,9 @@ impl Recent {
         }
     }
 
-    /// Whether no more may be taken in.
-    pub(crate) fn full(&self) -> bool {
-        self.bytes > RECENT_BYTES_MAX
+    /// Bytes held now.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Drops what is not needed to show or sound anything from `from` on.

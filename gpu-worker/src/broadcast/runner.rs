@@ -104,6 +104,8 @@ pub(super) struct Runner {
     pub(super) crashes: u32,
     pub(super) crashed_at_90k: i64,
     pub(super) acked_90k: i64,
+    /// What the replay lacks, in words.
+    pub(super) harm: String,
     pub(super) ended: Option<String>,
 }
 
@@ -136,7 +138,7 @@ pub(super) async fn run(shared: Arc<Broadcast>, tools: Tools) -> Outcome {
                 () = shared.stop.cancelled() => Outcome::Replaced,
                 outcome = async {
                     runner.settle(link.as_ref()).await;
-                    finish::finish(&shared, &tools, &reason).await
+                    finish::finish(&shared, &tools, &reason, &runner.harm).await
                 } => outcome,
             }
         }
@@ -189,6 +191,7 @@ impl Runner {
             crashes: 0,
             crashed_at_90k: 0,
             acked_90k: 0,
+            harm: String::new(),
             ended: None,
         }
     }
@@ -207,7 +210,8 @@ impl Runner {
             if let Some(reason) = self.ended.take() {
                 return Ok((reason, link));
             }
-            let open = self.draining.is_none() && !self.recent.full() && !self.uploads.standing().full;
+            let behind = self.child.as_ref().is_some_and(Child::behind);
+            let open = self.draining.is_none() && !behind && !self.uploads.standing().full;
             if link.is_none() && dialling.is_none() && open {
                 dialling = Some(self.dial(edge.borrow_and_update().clone(), backoff.delay()));
             }

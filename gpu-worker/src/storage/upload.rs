@@ -16,6 +16,7 @@ use futures::stream::FuturesUnordered;
 use headwater_platform::retry::Backoff;
 use headwater_platform::store::{Meta, SharedStore, StoreError};
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument as _;
 
 use super::durable::Durable;
 use super::spool::{Spool, Spooled};
@@ -137,7 +138,7 @@ impl Uploads {
             jobs,
             standing,
             sent: 0,
-            task: tokio::spawn(uploader.run(inbox, say)),
+            task: tokio::spawn(uploader.run(inbox, say).in_current_span()),
         }
     }
 

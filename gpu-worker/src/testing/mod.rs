@@ -1,6 +1,7 @@
 //! What the tests of this crate share: small real sources, a judge, and an edge that is told what to send.
 
 pub(crate) mod edge;
+pub(crate) mod farm;
 pub(crate) mod media;
 
 use std::path::PathBuf;

@@ -9,8 +9,8 @@ use headwater_media::window::key::{Key, SegmentName};
 use headwater_model::proto::worker::live_event::Kind;
 use headwater_platform::store::Fault;
 
-use super::farm::{BROADCAST, Farm, HANG, TENANT, follow, rung, source};
 use crate::broadcast::Outcome;
+use crate::testing::farm::{BROADCAST, Farm, HANG, TENANT, follow, rung, source};
 use crate::testing::media::{Make, Source};
 use crate::testing::{tool, transcoder};
 

@@ -1,5 +1,4 @@
 //! Whole broadcasts: a real source, a real codec child, an edge and a store that do what they are told.
 
-mod farm;
 mod faults;
 mod whole;

@@ -3,8 +3,8 @@
 use headwater_media::TrackId;
 use headwater_platform::store::ObjectStore as _;
 
-use super::farm::{BROADCAST, Farm, TENANT, follow, rung, source};
 use crate::broadcast::Outcome;
+use crate::testing::farm::{BROADCAST, Farm, TENANT, follow, rung, source};
 use crate::testing::media::Make;
 
 #[tokio::test]

@@ -13,22 +13,22 @@ use headwater_platform::clock::WallClock;
 use headwater_platform::rpc::RpcConfig;
 use headwater_platform::store::{MemoryStore, ObjectStore as _};
 
+use super::edge::Edge;
+use super::media::{Probed, Source, probe};
+use super::transcoder;
 use crate::broadcast::{Broadcast, Outcome, Tools};
 use crate::storage::resume::read_index;
 use crate::storage::spool::Spool;
 use crate::storage::upload;
-use crate::testing::edge::Edge;
-use crate::testing::media::{Probed, Source, probe};
-use crate::testing::transcoder;
 
-pub(super) const TENANT: &str = "ten_test";
-pub(super) const BROADCAST: &str = "br_test";
+pub(crate) const TENANT: &str = "ten_test";
+pub(crate) const BROADCAST: &str = "br_test";
 /// Nothing here takes this long; a test that does has hung.
-pub(super) const HANG: Duration = Duration::from_secs(60);
+pub(crate) const HANG: Duration = Duration::from_secs(60);
 
 /// One edge with its sources, a store, and a worker's tools.
-pub(super) struct Farm {
-    pub edge: Edge,
+pub(crate) struct Farm {
+    pub(crate) edge: Edge,
     pub store: Arc<MemoryStore>,
     pub tools: Tools,
     pub ladder: Vec<Rung>,
@@ -36,7 +36,7 @@ pub(super) struct Farm {
 }
 
 /// The source passed through.
-pub(super) fn source() -> Rung {
+pub(crate) fn source() -> Rung {
     Rung {
         name: "source".into(),
         passthrough: true,
@@ -48,7 +48,7 @@ pub(super) fn source() -> Rung {
 }
 
 /// An encoded rung.
-pub(super) fn rung(name: &str, width: u32, height: u32) -> Rung {
+pub(crate) fn rung(name: &str, width: u32, height: u32) -> Rung {
     Rung {
         name: name.into(),
         passthrough: false,
@@ -60,7 +60,7 @@ pub(super) fn rung(name: &str, width: u32, height: u32) -> Rung {
 }
 
 impl Farm {
-    pub(super) async fn new(sources: Vec<Source>, ladder: Vec<Rung>) -> Self {
+    pub(crate) async fn new(sources: Vec<Source>, ladder: Vec<Rung>) -> Self {
         let rpc = RpcConfig::with_secret("test");
         let edge = Edge::start(sources, &rpc).await;
         let store = Arc::new(MemoryStore::new());
@@ -91,13 +91,13 @@ impl Farm {
         }
     }
 
-    pub(super) fn transcoder(mut self, program: impl Into<PathBuf>) -> Self {
+    pub(crate) fn transcoder(mut self, program: impl Into<PathBuf>) -> Self {
         self.tools.transcoder = program.into();
         self
     }
 
     /// A broadcast under this generation; nothing runs yet.
-    pub(super) fn broadcast(&self, generation: u64) -> Arc<Broadcast> {
+    pub(crate) fn broadcast(&self, generation: u64) -> Arc<Broadcast> {
         let assignment = Assignment {
             tenant_id: TENANT.into(),
             channel_id: "ch_test".into(),
@@ -113,13 +113,13 @@ impl Farm {
     }
 
     /// Runs a broadcast to its end.
-    pub(super) async fn run(&self) -> Outcome {
+    pub(crate) async fn run(&self) -> Outcome {
         let run = self.broadcast(1).run(self.tools.clone());
         tokio::time::timeout(HANG, run).await.expect("it ends")
     }
 
     /// What is stored.
-    pub(super) async fn stored(&self) -> Stored {
+    pub(crate) async fn stored(&self) -> Stored {
         let store: Arc<dyn headwater_platform::store::ObjectStore> = self.store.clone();
         let index = read_index(&store, TENANT, BROADCAST).await.expect("the twin serves");
         let keys = index.segments.iter().map(|(key, size)| (key.as_str(), *size));
@@ -132,14 +132,14 @@ impl Farm {
 }
 
 /// What is in the store after (or during) a broadcast.
-pub(super) struct Stored {
+pub(crate) struct Stored {
     store: Arc<MemoryStore>,
     pub window: Window,
 }
 
 impl Stored {
     /// Segments of a rendition: number, decode time, duration.
-    pub(super) fn segments(&self, rendition: &str) -> Vec<(u64, i64, u32)> {
+    pub(crate) fn segments(&self, rendition: &str) -> Vec<(u64, i64, u32)> {
         let track = self
             .window
             .track(rendition)
@@ -152,12 +152,12 @@ impl Stored {
     }
 
     /// One rendition of one epoch, put together and judged by ffprobe.
-    pub(super) async fn probe(&self, epoch: usize, rendition: &str) -> Probed {
+    pub(crate) async fn probe(&self, epoch: usize, rendition: &str) -> Probed {
         probe(&self.file(epoch, rendition).await, "mp4")
     }
 
     /// One rendition of one epoch as one file.
-    pub(super) async fn file(&self, epoch: usize, rendition: &str) -> Vec<u8> {
+    pub(crate) async fn file(&self, epoch: usize, rendition: &str) -> Vec<u8> {
         let epochs = self.window.epochs();
         let first_seq = epochs[epoch].first_seq;
         let until = epochs.get(epoch + 1).map_or(u64::MAX, |e| e.first_seq);
@@ -175,7 +175,7 @@ impl Stored {
         file
     }
 
-    pub(super) async fn get(&self, key: &str) -> Vec<u8> {
+    pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
         let key = format!("{TENANT}/{BROADCAST}/{key}");
         self.store
             .get(&key, None)
@@ -185,7 +185,7 @@ impl Stored {
     }
 
     /// Durations add up and numbers count up: nothing is missing and nothing is there twice.
-    pub(super) fn assert_unbroken(&self, rendition: &str) {
+    pub(crate) fn assert_unbroken(&self, rendition: &str) {
         for w in self.segments(rendition).windows(2) {
             assert_eq!(w[0].0 + 1, w[1].0, "{rendition}: numbers");
             assert_eq!(
@@ -200,7 +200,7 @@ impl Stored {
 
 /// What one follower saw.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Parts of each rendition: segment, number.
     pub parts: BTreeMap<String, Vec<(u64, u32)>>,
     /// Whole segments.
@@ -212,7 +212,7 @@ pub(super) struct Seen {
 }
 
 /// Follows a broadcast until `until` says so, or to its end.
-pub(super) async fn follow(broadcast: &Broadcast, mut until: impl FnMut(&LiveEvent) -> bool) -> Seen {
+pub(crate) async fn follow(broadcast: &Broadcast, mut until: impl FnMut(&LiveEvent) -> bool) -> Seen {
     let mut subscription = broadcast.hub.subscribe().expect("room for a follower");
     let mut seen = Seen::default();
     while let Some(event) = subscription.next().await {
