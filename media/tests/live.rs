@@ -230,6 +230,7 @@ impl Judge {
             &MultivariantOptions {
                 base: "br/",
                 file: "index.m3u8",
+                parts_suffice: true,
             },
         ) {
             assert_eq!(MultivariantPlaylist::parse(&text).expect("readable").check(), []);

@@ -81,6 +81,7 @@ async fn attempt(store: &SharedStore, tenant: &str, broadcast: &str) -> anyhow::
         &MultivariantOptions {
             base: "",
             file: "index.m3u8",
+            parts_suffice: false,
         },
     ) {
         put("main.m3u8".into(), playlist, HLS).await?;

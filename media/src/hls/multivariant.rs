@@ -16,14 +16,17 @@ pub struct MultivariantOptions<'a> {
     pub base: &'a str,
     /// `index.m3u8` or `dvr.m3u8`.
     pub file: &'a str,
+    /// Whether a rendition is playable from its first part on. Players without low latency find nothing in a playlist of
+    /// parts alone and give up, so only a player that is known to read parts should be told this early.
+    pub parts_suffice: bool,
 }
 
 /// Renders the multivariant playlist of the newest epoch. `None` before the first epoch, and while a video
 /// rendition has nothing that a player could load (with sound alone: while the sound has not).
 pub fn multivariant(window: &Window, options: &MultivariantOptions<'_>) -> Option<String> {
     let epoch = window.epoch()?;
-    let mut video: Vec<&Rendition> = playable(window, epoch, Kind::Video).collect();
-    let audio: Vec<&Rendition> = playable(window, epoch, Kind::Audio).collect();
+    let mut video: Vec<&Rendition> = playable(window, epoch, Kind::Video, options).collect();
+    let audio: Vec<&Rendition> = playable(window, epoch, Kind::Audio, options).collect();
     let has_video = epoch.renditions.iter().any(|r| r.kind == Kind::Video);
     let all_ready = video.len() + audio.len() == epoch.renditions.len();
     if video.is_empty() && (has_video || audio.is_empty()) || !window.ended() && !all_ready && first_moments(window) {
@@ -67,14 +70,22 @@ fn first_moments(window: &Window) -> bool {
     most < 2
 }
 
-fn playable<'a>(window: &'a Window, epoch: &'a Epoch, kind: Kind) -> impl Iterator<Item = &'a Rendition> {
-    epoch.renditions.iter().filter(move |r| r.kind == kind).filter(|r| {
-        // Where parts are listed, the first part is enough.
-        let parts = window.settings().latency == LatencyMode::Low;
-        window
-            .track(&r.name)
-            .is_some_and(|track| !track.segments().is_empty() || parts && track.open().is_some())
-    })
+fn playable<'a>(
+    window: &'a Window,
+    epoch: &'a Epoch,
+    kind: Kind,
+    options: &MultivariantOptions<'_>,
+) -> impl Iterator<Item = &'a Rendition> {
+    let parts = options.parts_suffice && window.settings().latency == LatencyMode::Low;
+    epoch
+        .renditions
+        .iter()
+        .filter(move |r| r.kind == kind)
+        .filter(move |r| {
+            window
+                .track(&r.name)
+                .is_some_and(|track| !track.segments().is_empty() || parts && track.open().is_some())
+        })
 }
 
 fn media(out: &mut String, rendition: &Rendition, default: bool, options: &MultivariantOptions<'_>) {

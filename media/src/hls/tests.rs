@@ -165,6 +165,7 @@ fn a_multivariant_playlist_reads_like_this() {
     let options = MultivariantOptions {
         base: "br_x/",
         file: "index.m3u8",
+        parts_suffice: true,
     };
     let text = multivariant(&window(LatencyMode::Low), &options).expect("has renditions");
     let expected = "\
@@ -189,7 +190,8 @@ fn nothing_is_rendered_of_nothing() {
             &empty,
             &MultivariantOptions {
                 base: "",
-                file: "index.m3u8"
+                file: "index.m3u8",
+                parts_suffice: true,
             }
         ),
         None

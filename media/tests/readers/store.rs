@@ -132,6 +132,7 @@ impl Store {
             &MultivariantOptions {
                 base: "",
                 file: "index.m3u8",
+                parts_suffice: false,
             },
         );
         this.write("main.m3u8", main.expect("has renditions").as_bytes());

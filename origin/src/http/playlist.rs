@@ -36,6 +36,7 @@ impl Origin {
         let options = MultivariantOptions {
             base: &base,
             file: file_name(span),
+            parts_suffice: span == Span::Dvr,
         };
         let render = |state: &State| hls::multivariant(&state.window, &options);
         let playable = broadcast
