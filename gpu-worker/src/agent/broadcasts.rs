@@ -81,7 +81,7 @@ impl Broadcasts {
             lease.generation = assignment.generation
         );
         rpc::follow_traceparent(&span, &assignment.traceparent);
-        let (this, stop) = (self.clone(), broadcast.stop.clone());
+        let this = self.clone();
         let shutdown = self.process.shutdown.clone();
         self.tasks.spawn(
             async move {
@@ -90,13 +90,7 @@ impl Broadcasts {
                     "broadcast {id} starts under generation {}",
                     broadcast.assignment.generation
                 );
-                let outcome = tokio::select! {
-                    outcome = broadcast.clone().run(this.tools.clone()) => outcome,
-                    () = shutdown.cancelled() => {
-                        stop.cancel();
-                        Outcome::Replaced
-                    }
-                };
+                let outcome = broadcast.clone().run(this.tools.clone()).await;
                 match &outcome {
                     Outcome::GaveUp(why) => tracing::error!("broadcast {id} is given up: {why}"),
                     outcome => tracing::info!("broadcast {id} ends here: {outcome:?}"),
@@ -158,18 +152,18 @@ impl Broadcasts {
         (encoding, running.values().map(|b| b.hub.subscribers()).sum())
     }
 
-    /// Stops everything; what is not stored is still at the edges.
+    /// Stops every broadcast: what is not stored is still at the edges. One whose source has ended may finish within
+    /// `limit`, for nobody else would write its replay before the scheduler notices.
     pub(crate) async fn stop(&self, limit: Duration) {
-        for broadcast in self.running().values() {
+        let (ending, others): (Vec<_>, Vec<_>) = self.running().values().cloned().partition(|b| b.ending());
+        for broadcast in others {
             broadcast.stop.cancel();
             broadcast.hub.close();
         }
         self.tasks.close();
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
-            tracing::warn!(
-                "broadcasts were still running {} s after they were told to stop",
-                limit.as_secs()
-            );
+            tracing::warn!("{} replays were not written within {} s", ending.len(), limit.as_secs());
+            ending.iter().for_each(|b| b.stop.cancel());
         }
     }
 }

@@ -139,7 +139,7 @@ async fn the_higher_generation_wins_and_a_release_stops() {
     let mut worker = WorkerClient::new(client);
     let id = BroadcastId::numbered(1);
     worker.assign(assignment(&farm, id, 1)).await.expect("there is room");
-    let first = broadcasts.find(&id.to_string()).expect("it runs");
+    let first = broadcasts.find(id.as_ref()).expect("it runs");
     worker
         .assign(assignment(&farm, id, 2))
         .await
@@ -147,7 +147,7 @@ async fn the_higher_generation_wins_and_a_release_stops() {
     tokio::time::timeout(HANG, first.stop.cancelled())
         .await
         .expect("the old run is stopped");
-    let second = broadcasts.find(&id.to_string()).expect("it runs");
+    let second = broadcasts.find(id.as_ref()).expect("it runs");
     assert_eq!(second.assignment.generation, 2);
     let moved = Assignment {
         edge_url: "http://127.0.0.1:9".into(),

@@ -43,6 +43,8 @@ impl Child {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
+            // Ctrl-C at a terminal is for us: the child ends when its stdin does.
+            .process_group(0)
             .env_clear()
             .envs(libraries)
             .kill_on_drop(true)

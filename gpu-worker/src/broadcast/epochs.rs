@@ -153,6 +153,9 @@ impl Runner {
 
     /// Asks the child for all it holds; `next` follows when it has given it.
     pub(super) fn drain(&mut self, next: Next) {
+        if matches!(next, Next::End(_)) {
+            self.shared.ending.store(true, Ordering::Relaxed);
+        }
         if let Some((pending, _)) = &mut self.draining {
             *pending = next;
             return;

@@ -80,6 +80,8 @@ pub(crate) struct Broadcast {
     link_down: AtomicU64,
     since: Instant,
     encoding: AtomicBool,
+    /// The source has ended: what is left is to store and to write the replay.
+    ending: AtomicBool,
 }
 
 impl Broadcast {
@@ -104,6 +106,7 @@ impl Broadcast {
             link_down: AtomicU64::new(0),
             since: Instant::now(),
             encoding: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         })
     }
 
@@ -127,6 +130,11 @@ impl Broadcast {
     /// Whether a codec child runs for it.
     pub(crate) fn encoding(&self) -> bool {
         self.encoding.load(Ordering::Relaxed)
+    }
+
+    /// Whether the source has ended, so that only the replay is left to write.
+    pub(crate) fn ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     fn link_is(&self, up: bool) {
