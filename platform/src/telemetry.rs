@@ -1,5 +1,7 @@
 //! Logs, traces and metrics of the operating-system process.
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -33,7 +35,7 @@ pub struct TelemetryConfig {
     #[arg(long, env = "HEADWATER_LOG_FORMAT", value_enum, default_value = "pretty")]
     pub log_format: LogFormat,
     /// Which lines: a level, or `target=level` pairs with commas. More lines cost CPU and disk.
-    #[arg(long, env = "HEADWATER_LOG", default_value = "info")]
+    #[arg(long, env = "HEADWATER_LOG", default_value = "info,sqlx=warn")]
     pub log: String,
     /// OTLP/gRPC collector for traces (http://host:4317); empty exports nothing.
     #[arg(long, env = "HEADWATER_OTLP_ENDPOINT", default_value = "")]
@@ -64,6 +66,7 @@ pub fn init(role: &'static str, config: &TelemetryConfig) -> anyhow::Result<Tele
             .boxed(),
         LogFormat::Pretty => tracing_subscriber::fmt::layer()
             .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr)
             .boxed(),
     };
