@@ -91,7 +91,7 @@ impl Dev {
             all.extend([name.to_string(), format!("127.0.0.1:{}", free_port()?)]);
         }
         all.extend(arguments.iter().map(ToString::to_string));
-        let environment = environment
+        let environment: Vec<(String, String)> = environment
             .iter()
             .map(|(k, v)| (k.to_string(), v.to_string()))
             .collect();
@@ -207,7 +207,7 @@ pub async fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
 async fn launch(
     data: &Path,
     arguments: &[String],
-    environment: &Vec<(String, String)>,
+    environment: &[(String, String)],
 ) -> anyhow::Result<(Child, Running)> {
     let log = std::fs::OpenOptions::new()
         .create(true)
