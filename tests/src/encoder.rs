@@ -4,11 +4,14 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
 
 /// A running `ffmpeg` that pushes. Dropping it kills it.
 pub struct Encoder {
     child: Child,
+    frames: watch::Receiver<u64>,
 }
 
 /// What to push.
@@ -91,15 +94,29 @@ impl Source {
     /// Starts pushing to `url`.
     pub fn push(&self, url: &str) -> anyhow::Result<Encoder> {
         let mut command = Command::new("ffmpeg");
-        command.args(self.arguments()).args(["-f", "flv", url]);
+        command
+            .args(self.arguments())
+            .args(["-progress", "pipe:1", "-stats_period", "0.1", "-f", "flv", url]);
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        Ok(Encoder {
-            child: command.spawn().context("cannot start ffmpeg")?,
-        })
+        let mut child = command.spawn().context("cannot start ffmpeg")?;
+        let (tell, frames) = watch::channel(0);
+        let progress = child.stdout.take().context("ffmpeg has no standard output")?;
+        tokio::spawn(count(progress, tell));
+        Ok(Encoder { child, frames })
+    }
+}
+
+/// Reads how many frames were sent so far, until ffmpeg ends.
+async fn count(progress: ChildStdout, tell: watch::Sender<u64>) {
+    let mut lines = BufReader::new(progress).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(frames) = line.strip_prefix("frame=").and_then(|n| n.trim().parse().ok()) {
+            tell.send_replace(frames);
+        }
     }
 }
 
@@ -131,11 +148,23 @@ impl Encoder {
         self.child.kill().await.context("cannot kill ffmpeg")
     }
 
-    /// Stops it as an operator would: it says goodbye.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    /// Stops it as an operator would: it sends what it holds and says goodbye. Returns the pictures that it sent.
+    pub async fn stop(mut self) -> anyhow::Result<u64> {
         let pid = self.child.id().context("ffmpeg has ended")?;
         crate::dev::signal(pid, "INT").await?;
         self.child.wait().await?;
+        // The counter ends with the process, after its last line.
+        while self.frames.changed().await.is_ok() {}
+        Ok(*self.frames.borrow())
+    }
+
+    /// Waits until it has sent `frames` more pictures.
+    pub async fn sends(&mut self, frames: u64) -> anyhow::Result<()> {
+        let target = *self.frames.borrow() + frames;
+        self.frames
+            .wait_for(|sent| *sent >= target)
+            .await
+            .context("ffmpeg ended before it had sent them all")?;
         Ok(())
     }
 }

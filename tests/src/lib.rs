@@ -1,5 +1,6 @@
 //! What the tests across processes share: the real binary as a newcomer runs it, independent clients, and judges.
 
+pub mod chain;
 pub mod dev;
 pub mod encoder;
 pub mod farm;

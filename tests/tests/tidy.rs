@@ -117,8 +117,8 @@ fn outside_things_appear_only_behind_their_seam() {
         ("sqlx", &["headwater-api", "headwater-scheduler", "headwater-tests"]),
         ("redis", &["headwater-platform"]),
         ("aws-sdk-s3", &["headwater-platform"]),
-        ("s3s", &["headwater"]),
-        ("s3s-fs", &["headwater"]),
+        ("s3s", &["headwater", "headwater-tests"]),
+        ("s3s-fs", &["headwater", "headwater-tests"]),
         ("tokio-rustls", &["headwater-origin", "headwater-ingest-edge"]),
         ("prost", &["headwater-model", "headwater-gpu-worker"]),
     ];

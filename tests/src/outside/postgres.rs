@@ -117,6 +117,30 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes it hang: connections stay, and nothing answers.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        // The server first, so that it starts no further process meanwhile.
+        super::signal(self.server.id(), "STOP")?;
+        self.backends()?
+            .into_iter()
+            .try_for_each(|pid| super::signal(pid, "STOP"))
+    }
+
+    /// Ends what [`Cluster::pause`] began.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.backends()?
+            .into_iter()
+            .try_for_each(|pid| super::signal(pid, "CONT"))?;
+        super::signal(self.server.id(), "CONT")
+    }
+
+    /// The processes that the server started.
+    fn backends(&self) -> anyhow::Result<Vec<u32>> {
+        let id = self.server.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        Ok(children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+    }
+
     /// Starts it again where it was.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         self.server = serve(&self.bin, &self.folder, self.port)?;

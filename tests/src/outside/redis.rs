@@ -41,6 +41,16 @@ impl Redis {
         Ok(())
     }
 
+    /// Makes it hang: connections stay, and nothing answers.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        super::signal(self.server.id(), "STOP")
+    }
+
+    /// Ends what [`Redis::pause`] began.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        super::signal(self.server.id(), "CONT")
+    }
+
     /// Starts it again, empty, where it was.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         self.server = serve(self.port)?;

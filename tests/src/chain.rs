@@ -1,0 +1,372 @@
+//! The whole chain with every role as a process of its own, and an outside world that can be made to fail.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use headwater_platform::Secret;
+use serde::Deserialize;
+use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::outside::{Cluster, Redis, Store};
+use crate::{dev, farm, http};
+
+/// Longest that a role may take to start or to stop.
+const ROLE_LIMIT: Duration = Duration::from_secs(30);
+/// Longest that anything else may take that ought to happen: two cores may run much else.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Newest lines of each role that a failed test prints.
+const LOG_LINES: usize = 60;
+
+/// Asks again and again until the answer is `Some`.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> anyhow::Result<T> {
+    let mut every = tokio::time::interval(Duration::from_millis(50));
+    let answered = async {
+        loop {
+            every.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, answered)
+        .await
+        .with_context(|| format!("never: {what}"))
+}
+
+/// A role as a process of its own. Dropping it kills it.
+pub struct Role {
+    name: &'static str,
+    environment: Vec<(String, String)>,
+    admin: String,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Role {
+    fn new(
+        name: &'static str,
+        folder: &Path,
+        shared: &[(String, String)],
+        own: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let admin = format!("127.0.0.1:{}", dev::free_port()?);
+        let mut environment = shared.to_vec();
+        environment.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        environment.push(("HEADWATER_ADMIN_LISTEN".into(), admin.clone()));
+        Ok(Self {
+            name,
+            environment,
+            log: folder.join(format!("{name}-{admin}.log")),
+            admin,
+            child: None,
+        })
+    }
+
+    /// Starts it where it was, and waits until it says that it is ready.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.launch()?;
+        self.ready().await
+    }
+
+    fn launch(&mut self) -> anyhow::Result<()> {
+        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(dev::binary()?);
+        command.arg(self.name).envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.kill_on_drop(true).spawn().context("cannot start headwater")?);
+        Ok(())
+    }
+
+    async fn ready(&mut self) -> anyhow::Result<()> {
+        let url = format!("http://{}/readyz", self.admin);
+        let what = format!("{} is ready", self.name);
+        let ready = until(&what, async || {
+            http::get(&url).await.ok().filter(|answer| answer.status == 200)
+        });
+        ready.await.with_context(|| self.log()).map(|_| ())
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> anyhow::Result<u32> {
+        let child = self.child.as_ref().and_then(Child::id);
+        child.with_context(|| format!("{} does not run", self.name))
+    }
+
+    /// Kills it with no warning, as a crash would.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self
+            .child
+            .take()
+            .with_context(|| format!("{} does not run", self.name))?;
+        child.kill().await.with_context(|| format!("cannot kill {}", self.name))
+    }
+
+    /// Tells it to stop, and says how it ended.
+    pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        dev::signal(self.pid()?, "TERM").await?;
+        let mut child = self
+            .child
+            .take()
+            .with_context(|| format!("{} does not run", self.name))?;
+        tokio::time::timeout(ROLE_LIMIT, child.wait())
+            .await
+            .with_context(|| format!("{} did not stop within {ROLE_LIMIT:?}\n{}", self.name, self.log()))?
+            .with_context(|| format!("cannot wait for {}", self.name))
+    }
+
+    /// Log lines so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// One counter or gauge of its metrics, every series of it added up; 0 when it has none.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = http::get(&format!("http://{}/metrics", self.admin)).await?.text();
+        let series = text
+            .lines()
+            .filter(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        Ok(series.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+}
+
+/// A channel as `headwater channel create --json` prints it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Channel {
+    /// Public id of the channel.
+    pub playback_id: String,
+    /// Its id.
+    pub channel_id: String,
+    stream_key: String,
+}
+
+/// How a chain differs from the usual one.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Settings that every role gets.
+    pub environment: Vec<(&'static str, String)>,
+    /// Where the store's files lie; a folder of the chain's own otherwise.
+    pub store: Option<PathBuf>,
+    /// Where the worker spools; a folder of the chain's own otherwise.
+    pub spool: Option<PathBuf>,
+}
+
+/// All roles, and what they stand on. Everything ends when it is dropped.
+pub struct Chain {
+    /// PostgreSQL of its own.
+    pub postgres: Cluster,
+    /// Redis of its own.
+    pub redis: Redis,
+    /// A store of its own.
+    pub store: Store,
+    /// `headwater api`
+    pub api: Role,
+    /// `headwater scheduler`
+    pub scheduler: Role,
+    /// `headwater ingest-edge`
+    pub edge: Role,
+    /// `headwater gpu-worker`, more than one after [`Chain::add_worker`].
+    pub workers: Vec<Role>,
+    /// `headwater origin`, more than one after [`Chain::add_origin`].
+    pub origins: Vec<Role>,
+    origin_urls: Vec<String>,
+    rtmp: String,
+    database_url: Secret,
+    shared: Vec<(String, String)>,
+    setup: Setup,
+    finished: bool,
+    folder: TempDir,
+}
+
+impl Chain {
+    /// Starts one of each.
+    pub async fn start(setup: Setup) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("headwater-chain-").tempdir()?;
+        let store_folder = setup.store.clone().unwrap_or_else(|| folder.path().join("store"));
+        let (postgres, redis, store) = tokio::try_join!(Cluster::start(), Redis::start(), Store::start(&store_folder))?;
+        let database_url = postgres.database().await?.url;
+        let address = || anyhow::Ok(format!("127.0.0.1:{}", dev::free_port()?));
+        let (api_rpc, scheduler_rpc, edge_rpc, rtmp) = (address()?, address()?, address()?, address()?);
+        let mut shared: Vec<(String, String)> = [
+            ("HEADWATER_RPC_SECRET", farm::RPC_SECRET.to_owned()),
+            ("HEADWATER_DATABASE_URL", database_url.reveal().to_owned()),
+            ("HEADWATER_REDIS_URL", redis.url()),
+            ("HEADWATER_S3_ENDPOINT", store.endpoint.clone()),
+            ("HEADWATER_S3_ACCESS_KEY", Store::ACCESS_KEY.to_owned()),
+            ("HEADWATER_S3_SECRET_KEY", Store::SECRET_KEY.to_owned()),
+            ("HEADWATER_S3_TIMEOUT_MS", "3000".to_owned()),
+            ("HEADWATER_API_RPC_URL", format!("http://{api_rpc}")),
+            ("HEADWATER_SCHEDULER_RPC_URL", format!("http://{scheduler_rpc}")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        shared.extend(setup.environment.iter().map(|(n, v)| ((*n).to_owned(), v.clone())));
+        let role = |name, own: &[(&str, String)]| Role::new(name, folder.path(), &shared, own);
+        let mut chain = Self {
+            api: role(
+                "api",
+                &[
+                    ("HEADWATER_API_LISTEN", address()?),
+                    ("HEADWATER_API_RPC_LISTEN", api_rpc),
+                ],
+            )?,
+            scheduler: role("scheduler", &[("HEADWATER_SCHEDULER_RPC_LISTEN", scheduler_rpc)])?,
+            edge: role(
+                "ingest-edge",
+                &[
+                    ("HEADWATER_INGEST_RTMP_LISTEN", rtmp.clone()),
+                    ("HEADWATER_INGEST_RPC_URL", format!("http://{edge_rpc}")),
+                    ("HEADWATER_INGEST_RPC_LISTEN", edge_rpc),
+                ],
+            )?,
+            workers: Vec::new(),
+            origins: Vec::new(),
+            origin_urls: Vec::new(),
+            postgres,
+            redis,
+            store,
+            rtmp,
+            database_url,
+            shared,
+            setup,
+            finished: false,
+            folder,
+        };
+        for role in [&mut chain.api, &mut chain.scheduler, &mut chain.edge] {
+            role.launch()?;
+        }
+        chain.add_worker().await?;
+        chain.add_origin().await?;
+        for role in [&mut chain.api, &mut chain.scheduler, &mut chain.edge] {
+            role.ready().await?;
+        }
+        Ok(chain)
+    }
+
+    /// Starts one more worker.
+    pub async fn add_worker(&mut self) -> anyhow::Result<()> {
+        let number = self.workers.len();
+        let own_spool = || self.folder.path().join(format!("spool-{number}"));
+        let spool = self.setup.spool.clone().unwrap_or_else(own_spool);
+        let own = [
+            ("HEADWATER_WORKER_LISTEN", format!("127.0.0.1:{}", dev::free_port()?)),
+            ("HEADWATER_WORKER_SPOOL_DIR", spool.display().to_string()),
+        ];
+        let mut worker = Role::new("gpu-worker", self.folder.path(), &self.shared, &own)?;
+        worker.start().await?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    /// Starts one more origin, that knows nothing yet, and says which.
+    pub async fn add_origin(&mut self) -> anyhow::Result<usize> {
+        let address = format!("127.0.0.1:{}", dev::free_port()?);
+        let own = [("HEADWATER_ORIGIN_LISTEN", address.clone())];
+        let mut origin = Role::new("origin", self.folder.path(), &self.shared, &own)?;
+        origin.start().await?;
+        self.origins.push(origin);
+        self.origin_urls.push(format!("http://{address}"));
+        Ok(self.origins.len() - 1)
+    }
+
+    /// Makes a channel, with a reconnect window of so many seconds.
+    pub async fn channel(&self, ladder: &str, reconnect_window_s: i32) -> anyhow::Result<Channel> {
+        let made = Command::new(dev::binary()?)
+            .args(["channel", "create", "--name", "A channel", "--json", "--ladder", ladder])
+            .envs(self.shared.iter().cloned())
+            .output()
+            .await?;
+        if !made.status.success() {
+            bail!("no channel: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        let channel: Channel = serde_json::from_slice(&made.stdout)?;
+        sqlx::query("update channel set reconnect_window_s = $1 where channel_id = $2")
+            .bind(reconnect_window_s)
+            .bind(&channel.channel_id)
+            .execute(&mut self.database().await?)
+            .await?;
+        Ok(channel)
+    }
+
+    /// A connection to the database.
+    pub async fn database(&self) -> anyhow::Result<PgConnection> {
+        Ok(PgConnection::connect(self.database_url.reveal()).await?)
+    }
+
+    /// The generation under which a broadcast runs.
+    pub async fn generation(&self, broadcast: &str) -> anyhow::Result<i64> {
+        let row: (i64,) = sqlx::query_as("select generation from lease where broadcast_id = $1")
+            .bind(broadcast)
+            .fetch_one(&mut self.database().await?)
+            .await?;
+        Ok(row.0)
+    }
+
+    /// Where to push to.
+    pub fn push_url(&self, channel: &Channel) -> String {
+        format!("rtmp://{}/live/{}", self.rtmp, channel.stream_key)
+    }
+
+    /// `http://…/{playback_id}/{path}` at the first origin.
+    pub fn play(&self, playback_id: &str, path: &str) -> String {
+        self.play_at(0, playback_id, path)
+    }
+
+    /// The same at another one.
+    pub fn play_at(&self, origin: usize, playback_id: &str, path: &str) -> String {
+        format!("{}/{playback_id}/{path}", self.origin_urls[origin])
+    }
+
+    /// Waits until the first origin says that the channel is `state`, and returns what the player is told.
+    pub async fn state(&self, channel: &Channel, state: &str) -> anyhow::Result<serde_json::Value> {
+        let url = self.play(&channel.playback_id, "state.json");
+        let mut seen = String::new();
+        let what = format!("the channel is {state}");
+        let reached = until(&what, async || {
+            seen = http::get(&url).await.ok()?.text();
+            let told: serde_json::Value = serde_json::from_str(&seen).ok()?;
+            (told["state"] == state).then_some(told)
+        });
+        reached.await.with_context(|| format!("last seen: {seen}"))
+    }
+
+    /// Stops every role that runs, and fails unless each ends well. A chain that is dropped without it prints its logs.
+    pub async fn finish(mut self) -> anyhow::Result<()> {
+        let others = self.workers.iter_mut().chain(&mut self.origins);
+        let all = [&mut self.edge]
+            .into_iter()
+            .chain(others)
+            .chain([&mut self.scheduler, &mut self.api]);
+        for role in all.filter(|role| role.child.is_some()) {
+            let status = role.stop().await?;
+            anyhow::ensure!(status.success(), "{} ended with {status}", role.name);
+        }
+        self.finished = true;
+        Ok(())
+    }
+
+    fn logs(&self) -> String {
+        let mut all = String::new();
+        let others = self.workers.iter().chain(&self.origins);
+        for role in [&self.api, &self.scheduler, &self.edge].into_iter().chain(others) {
+            let log = role.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let newest = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+            let _ = writeln!(all, "---- {}\n{newest}", role.name);
+        }
+        all
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if !self.finished {
+            eprintln!("{}", self.logs());
+        }
+    }
+}
