@@ -75,9 +75,9 @@ impl Broadcasts {
         let assignment = &broadcast.assignment;
         let span = tracing::info_span!(
             "worker.transcode",
-            tenant.id = assignment.tenant_id,
-            channel.id = assignment.channel_id,
-            broadcast.id = assignment.broadcast_id,
+            tenant.id = %assignment.tenant_id,
+            channel.id = %assignment.channel_id,
+            broadcast.id = %assignment.broadcast_id,
             lease.generation = assignment.generation
         );
         rpc::follow_traceparent(&span, &assignment.traceparent);

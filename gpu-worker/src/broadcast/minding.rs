@@ -139,7 +139,7 @@ impl Runner {
     pub(super) fn give_up_encoding(&mut self) {
         let id = &self.shared.assignment.broadcast_id;
         tracing::error!(
-            broadcast.id = id,
+            broadcast.id = %id,
             "{id} killed {CRASHES_MAX} codec children: only what needs no codec is made from now on"
         );
         metrics::counter!("headwater_worker_quarantined_total").increment(1);

@@ -195,7 +195,7 @@ impl Packager {
             let error = error as &dyn std::error::Error;
             tracing::warn!(
                 error,
-                rendition.name = name,
+                rendition.name = %name,
                 refused = self.refused,
                 "rendition {name} refused a unit"
             );
