@@ -30,6 +30,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// And given up when none comes.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// After the shutdown: how long calls may take to end. Subscriptions never end by themselves.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
 /// How processes trust one another.
 #[derive(Args, Clone, Debug)]
 pub struct RpcConfig {
@@ -154,11 +157,25 @@ pub async fn serve(
         server = server.tls_config(ServerTlsConfig::new().identity(tls.identity).client_ca_root(tls.ca))?;
     }
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    server
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let shutdown = async move {
+        shutdown.await;
+        // An error only says that the server has failed and nobody waits any more.
+        let _ = stopping.send(());
+    };
+    let serving = server
         .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, shutdown)
-        .await
-        .context("gRPC server failed")
+        .serve_with_incoming_shutdown(incoming, shutdown);
+    tokio::select! {
+        served = serving => served.context("gRPC server failed"),
+        () = async {
+            // Without a shutdown there is nothing to wait for here.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(DRAIN_LIMIT).await;
+        } => Ok(()),
+    }
 }
 
 /// Makes `span` a child of the caller's, as told in the request's metadata.
