@@ -62,6 +62,10 @@ pub struct Config {
     #[arg(long, env = "HEADWATER_INGEST_KEY_RECHECK_S", default_value_t = 15, value_parser = within!(u64).range(1..=3_600))]
     pub ingest_key_recheck_s: u64,
 
+    /// Whether stopping this edge ends its broadcasts. Set it where no other edge can continue them; leave it off where
+    /// encoders that reconnect find another edge within the window.
+    #[arg(long, env = "HEADWATER_INGEST_STOP_ENDS")]
+    pub ingest_stop_ends: bool,
     /// Seconds of media that one broadcast's replay buffer holds at most. Higher bridges longer outages of workers and
     /// store, and costs memory only during them.
     #[arg(long, env = "HEADWATER_REPLAY_BUFFER_TIME_MAX_S", default_value_t = 120, value_parser = within!(u64).range(10..=3_600))]

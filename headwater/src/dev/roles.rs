@@ -66,7 +66,7 @@ pub async fn start(
         ("s3-access-key", outside.store.s3_access_key.clone()),
         ("s3-secret-key", outside.store.s3_secret_key.reveal().to_string()),
     ];
-    let edge: headwater_ingest_edge::Config = options(&[
+    let mut edge: headwater_ingest_edge::Config = options(&[
         ("ingest-rtmp-listen", config.rtmp_listen.to_string()),
         ("ingest-rpc-listen", edge_rpc.clone()),
         ("ingest-rpc-url", url(&edge_rpc)),
@@ -74,6 +74,8 @@ pub async fn start(
         ("scheduler-rpc-url", url(&scheduler_rpc)),
         rpc.clone(),
     ])?;
+    // There is no other edge that could continue a broadcast.
+    edge.ingest_stop_ends = true;
     let mut worker_options = vec![
         ("worker-listen", worker_rpc.clone()),
         ("worker-url", url(&worker_rpc)),

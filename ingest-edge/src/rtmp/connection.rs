@@ -379,7 +379,12 @@ impl<S: Transport> Connection<S> {
             .request_reconnect("This server is about to stop. Connect again.");
         let published = self.active.is_some();
         if let Some(active) = self.active.take() {
-            active.leave(Leave::Dropped("the edge stops".into()));
+            let reason = "the edge stops".into();
+            active.leave(if self.shared.stop_ends {
+                Leave::Ended(reason)
+            } else {
+                Leave::Dropped(reason)
+            });
         }
         self.say_goodbye().await;
         if published { Outcome::Closed } else { Outcome::Left }

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub bounds: Bounds,
     pub key_recheck: Duration,
     pub stop: CancellationToken,
+    /// Whether `stop` ends broadcasts rather than leaving them to another edge.
+    pub stop_ends: bool,
 }
 
 /// Accepts publishers.
