@@ -14,8 +14,12 @@ use crate::transcoder::wire::{self, from_child, to_child};
 
 /// Longest that a child may take to drain before it is killed.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
-/// Crashes of the child on one stretch of input before encoding is given up.
-const CRASHES_MAX: u32 = 2;
+/// Crashes of the child on one stretch of input before encoding is given up: it is the input that kills it.
+const STRETCH_CRASHES_MAX: usize = 2;
+/// Crashes on any input, within [`CRASH_FORGOTTEN_90K`], before encoding is given up.
+const CRASHES_MAX: usize = 5;
+/// What the replay lacks then, where the picture needs a codec.
+const HARM: &str = "the video killed codec processes and was left out";
 /// Media after which an earlier crash no longer counts, 1/90000 s (60 s).
 const CRASH_FORGOTTEN_90K: i64 = 60 * 90_000;
 
@@ -114,17 +118,18 @@ impl Runner {
             return;
         };
         let at_90k = from.ticks_in(Timescale::VIDEO);
-        self.crashes = if at_90k - self.crashed_at_90k > CRASH_FORGOTTEN_90K {
-            1
-        } else {
-            self.crashes + 1
-        };
-        self.crashed_at_90k = at_90k;
-        tracing::error!(
-            crashes = self.crashes,
-            "the codec child was replaced, because {why} ({how})"
-        );
-        if self.crashes >= CRASHES_MAX {
+        self.crashes_at_90k
+            .retain(|earlier| at_90k - earlier <= CRASH_FORGOTTEN_90K);
+        self.crashes_at_90k.push(at_90k);
+        let crashes = self.crashes_at_90k.len();
+        tracing::error!(crashes, "the codec child was replaced, because {why} ({how})");
+        // The new child starts at a segment; one that fails there again has failed within a segment of the last one.
+        let stretch_90k = self.latency.segment_max_90k();
+        let here = self
+            .crashes_at_90k
+            .iter()
+            .filter(|earlier| at_90k - **earlier <= stretch_90k);
+        if here.count() >= STRETCH_CRASHES_MAX || crashes >= CRASHES_MAX {
             return self.give_up_encoding();
         }
         let held = self.recent.replay();
@@ -140,7 +145,8 @@ impl Runner {
         let id = &self.shared.assignment.broadcast_id;
         tracing::error!(
             broadcast.id = %id,
-            "{id} killed {CRASHES_MAX} codec children: only what needs no codec is made from now on"
+            "{id} lost {} codec children: only what needs no codec is made from now on",
+            self.crashes_at_90k.len()
         );
         metrics::counter!("headwater_worker_quarantined_total").increment(1);
         self.encode = false;
@@ -152,7 +158,7 @@ impl Runner {
             // Nobody has seen anything of this epoch: it is made anew, without the child.
             self.continuing = None;
             if !self.passthrough || packager.grid_origin().is_some() {
-                self.harm = format!("the video killed {CRASHES_MAX} codec processes and was left out");
+                self.harm = HARM.to_owned();
             }
             self.grid(packager.epoch.first_seq, MediaTime::video(packager.epoch.start_90k));
         }
@@ -165,7 +171,7 @@ impl Runner {
         if self.passthrough && packager.grid_origin().is_none() {
             return packager.switch_at_boundary();
         }
-        self.harm = format!("the video killed {CRASHES_MAX} codec processes and was left out");
+        self.harm = HARM.to_owned();
         // Without the child there are no pictures; sound goes on in an epoch of its own.
         self.drain(Next::Idle);
         self.grid(self.next_seq, MediaTime::video(self.end_90k));

@@ -101,8 +101,8 @@ pub(super) struct Runner {
     pub(super) continuing: Option<(Presentation, i64)>,
     /// Where the last epoch ended.
     pub(super) end_90k: i64,
-    pub(super) crashes: u32,
-    pub(super) crashed_at_90k: i64,
+    /// From where on a new child was employed each time that one failed lately.
+    pub(super) crashes_at_90k: Vec<i64>,
     pub(super) acked_90k: i64,
     /// What the replay lacks, in words.
     pub(super) harm: String,
@@ -188,8 +188,7 @@ impl Runner {
             child_config: None,
             continuing: None,
             end_90k: resume.at_90k,
-            crashes: 0,
-            crashed_at_90k: 0,
+            crashes_at_90k: Vec::new(),
             acked_90k: 0,
             harm: String::new(),
             ended: None,
