@@ -98,6 +98,18 @@ impl Role {
         child.with_context(|| format!("{} does not run", self.name))
     }
 
+    /// Process id of the first child that it started and that still runs.
+    pub fn child(&self) -> anyhow::Result<u32> {
+        // Any thread may have started it.
+        for thread in fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
+            let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
+            if let Some(child) = children.split_whitespace().next() {
+                return child.parse().context("a process id");
+            }
+        }
+        bail!("{} has no child", self.name)
+    }
+
     /// Kills it with no warning, as a crash would.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         let mut child = self
@@ -125,13 +137,14 @@ impl Role {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// One counter or gauge of its metrics, every series of it added up; 0 when it has none.
-    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+    /// A counter or gauge of its metrics: all series that carry `label` added up; 0 when there are none.
+    pub async fn metric(&self, name: &str, label: &str) -> anyhow::Result<u64> {
         let text = http::get(&format!("http://{}/metrics", self.admin)).await?.text();
-        let series = text
-            .lines()
-            .filter(|l| l.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-        Ok(series.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        let of_name = text.lines().filter_map(|line| line.strip_prefix(name));
+        let series = of_name.filter(|rest| rest.starts_with(['{', ' ']) && rest.contains(label));
+        series
+            .filter_map(|rest| rest.rsplit(' ').next())
+            .try_fold(0, |sum, value| Ok(sum + value.parse::<u64>()?))
     }
 }
 

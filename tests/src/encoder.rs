@@ -158,6 +158,11 @@ impl Encoder {
         Ok(*self.frames.borrow())
     }
 
+    /// Makes it hang: its connection stays, and nothing comes.
+    pub async fn freeze(&self) -> anyhow::Result<()> {
+        crate::dev::signal(self.child.id().context("ffmpeg has ended")?, "STOP").await
+    }
+
     /// Waits until it has sent `frames` more pictures.
     pub async fn sends(&mut self, frames: u64) -> anyhow::Result<()> {
         let target = *self.frames.borrow() + frames;

@@ -1,8 +1,14 @@
 //! Faults in the middle of a broadcast, with every role as a process of its own: whatever fails, and for however long,
 //! the replay holds every picture that was accepted, once and in order.
 
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+
 use anyhow::Context as _;
 use headwater_tests::chain::{Chain, Channel, Setup, until};
+use headwater_tests::dev;
 use headwater_tests::encoder::{self, Encoder, Source};
 use headwater_tests::http;
 use headwater_tests::outside::Line;
@@ -16,6 +22,11 @@ async fn go_live(chain: &Chain, channel: &Channel, source: &Source) -> anyhow::R
     let state = chain.state(channel, "live").await?;
     let broadcast = state["broadcast_id"].as_str().context("a broadcast")?.to_owned();
     Ok((encoder, broadcast))
+}
+
+/// How many pictures the edge has taken in so far, of all broadcasts.
+async fn accepted(chain: &Chain) -> anyhow::Result<u64> {
+    chain.edge.metric("ingest_units_total", "kind=\"video\"").await
 }
 
 /// Every media playlist that the multivariant playlist lists.
@@ -215,5 +226,266 @@ async fn the_store_may_be_slow_and_vanish() -> anyhow::Result<()> {
     chain.state(&channel, "ended").await?;
     assert_eq!(chain.generation(&broadcast).await?, 1);
     assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_killed_codec_child_costs_no_picture_of_any_rung() -> anyhow::Result<()> {
+    let chain = Chain::start(Setup::default()).await?;
+    let channel = chain.channel("default", 60).await?;
+    let source = Source {
+        size: "854x480",
+        ..Source::default()
+    };
+    let (mut encoder, _) = go_live(&chain, &channel, &source).await?;
+    for _ in 0..2 {
+        encoder.sends(3 * FPS).await?;
+        let child = until("a codec child", async || chain.workers[0].child().ok()).await?;
+        dev::signal(child, "KILL").await?;
+        until("a new codec child", async || {
+            chain.workers[0].child().ok().filter(|new| *new != child)
+        })
+        .await?;
+        watch_on(&chain, 0, &channel, 1).await?;
+    }
+    let frames = encoder.stop().await?;
+    chain.state(&channel, "ended").await?;
+    let rungs = media_playlists(&chain.play(&channel.playback_id, "main.m3u8")).await?;
+    assert!(rungs.len() >= 3, "the source, a smaller rung and sound: {rungs:?}");
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_publisher_back_after_its_window_begins_a_new_broadcast() -> anyhow::Result<()> {
+    let chain = Chain::start(Setup::default()).await?;
+    let channel = chain.channel("source", 2).await?;
+    let (mut first, old) = go_live(&chain, &channel, &Source::default()).await?;
+    first.sends(4 * FPS).await?;
+    let before = chain.state(&channel, "live").await?;
+    first.cut().await?;
+    chain.state(&channel, "ended").await?;
+    let accepted = accepted(&chain).await?;
+    let (mut second, new) = go_live(&chain, &channel, &Source::default()).await?;
+    assert_ne!(old, new);
+    let after = chain.state(&channel, "live").await?;
+    second.sends(2 * FPS).await?;
+    // The old replay is whole while the new broadcast is on air, under its own address.
+    let replay = |state: &serde_json::Value| state["replay_playback_id"].as_str().unwrap_or_default().to_owned();
+    assert_whole(&chain, &replay(&before), accepted, 0).await?;
+    let frames = second.stop().await?;
+    chain.state(&channel, "ended").await?;
+    assert_whole(&chain, &replay(&after), frames, 0).await?;
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn api_scheduler_and_origin_may_be_killed_while_live() -> anyhow::Result<()> {
+    let mut chain = Chain::start(Setup::default()).await?;
+    let channel = chain.channel("source", 60).await?;
+    let (mut encoder, broadcast) = go_live(&chain, &channel, &Source::default()).await?;
+
+    chain.origins[0].kill().await?;
+    encoder.sends(2 * FPS).await?;
+    chain.origins[0].start().await?;
+    watch_on(&chain, 0, &channel, 1).await?;
+
+    chain.api.kill().await?;
+    chain.scheduler.kill().await?;
+    encoder.sends(2 * FPS).await?;
+    watch_on(&chain, 0, &channel, 2).await?;
+    chain.scheduler.start().await?;
+    chain.api.start().await?;
+    encoder.sends(6 * FPS).await?;
+    watch_on(&chain, 0, &channel, 1).await?;
+
+    let frames = encoder.stop().await?;
+    chain.state(&channel, "ended").await?;
+    assert_eq!(chain.generation(&broadcast).await?, 1, "a new scheduler moves nothing");
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn a_second_worker_takes_its_share_and_takes_over() -> anyhow::Result<()> {
+    let setup = Setup {
+        // Room for one encoded broadcast each.
+        environment: vec![("HEADWATER_WORKER_SLOTS", "1".into())],
+        ..Setup::default()
+    };
+    let mut chain = Chain::start(setup).await?;
+    chain.add_worker().await?;
+    let source = Source {
+        size: "854x480",
+        ..Source::default()
+    };
+    let channels = [chain.channel("default", 60).await?, chain.channel("default", 60).await?];
+    let (mut first, broadcast) = go_live(&chain, &channels[0], &source).await?;
+    let (mut second, other) = go_live(&chain, &channels[1], &source).await?;
+    let children = |chain: &Chain| chain.workers.iter().filter(|w| w.child().is_ok()).count();
+    until("each worker runs one of the broadcasts", async || {
+        (children(&chain) == 2).then_some(())
+    })
+    .await?;
+    second.sends(FPS).await?;
+    let frames = second.stop().await?;
+    chain.state(&channels[1], "ended").await?;
+    assert_eq!(chain.generation(&other).await?, 1);
+    assert_whole(&chain, &channels[1].playback_id, frames, 0).await?;
+
+    // The one that is left loses its worker and goes on at the other.
+    until("one codec child is left", async || {
+        (children(&chain) == 1).then_some(())
+    })
+    .await?;
+    first.sends(2 * FPS).await?;
+    let holder = chain
+        .workers
+        .iter()
+        .position(|w| w.child().is_ok())
+        .context("a worker")?;
+    chain.workers[holder].kill().await?;
+    until("a higher generation", async || {
+        chain
+            .generation(&broadcast)
+            .await
+            .ok()
+            .filter(|generation| *generation == 2)
+    })
+    .await?;
+    watch_on(&chain, 0, &channels[0], 1).await?;
+    let frames = first.stop().await?;
+    chain.state(&channels[0], "ended").await?;
+    assert_whole(&chain, &channels[0].playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn an_edge_that_is_told_to_stop_ends_politely() -> anyhow::Result<()> {
+    let mut chain = Chain::start(Setup::default()).await?;
+    let channel = chain.channel("source", 2).await?;
+    let (mut encoder, _) = go_live(&chain, &channel, &Source::default()).await?;
+    encoder.sends(4 * FPS).await?;
+    encoder.freeze().await?;
+    let mut equal = (0, 0);
+    let accepted = until("nothing more arrives", async || {
+        let pictures = accepted(&chain).await.ok()?;
+        equal = (pictures, if pictures == equal.0 { equal.1 + 1 } else { 0 });
+        (equal.1 == 5).then_some(pictures)
+    })
+    .await?;
+    let status = chain.edge.stop().await?;
+    assert!(status.success(), "{status}\n{}", chain.edge.log());
+    drop(encoder);
+    chain.state(&channel, "ended").await?;
+    assert_whole(&chain, &channel.playback_id, accepted, 0).await?;
+    chain.edge.start().await?;
+    let (mut again, _) = go_live(&chain, &channel, &Source::default()).await?;
+    again.sends(2 * FPS).await?;
+    let frames = again.stop().await?;
+    chain.state(&channel, "ended").await?;
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+/// A small disk of its own, for tests that fill it; unmounted when dropped.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Mounts `megabytes` of memory; `None`, said plainly, where this user may not.
+    fn mount(megabytes: u32) -> anyhow::Result<Option<Self>> {
+        let folder = tempfile::Builder::new().prefix("headwater-disk-").tempdir()?;
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder.path())
+            .output()?;
+        if !mounted.status.success() {
+            let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
+            println!("SKIPPED: a full disk needs a mount of its own, which is refused here: {why}");
+            return Ok(None);
+        }
+        Ok(Some(Self { folder }))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Takes all the space that is left.
+    fn fill(&self) -> anyhow::Result<()> {
+        let mut ballast = fs::File::create(self.path("ballast"))?;
+        for piece in [64 << 10, 1 << 10, 1] {
+            while ballast.write_all(&vec![0; piece]).is_ok() {}
+        }
+        Ok(())
+    }
+
+    /// Gives it back.
+    fn free(&self) -> anyhow::Result<()> {
+        Ok(fs::remove_file(self.path("ballast"))?)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: what still has files open there is about to end.
+        let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn the_stores_disk_may_be_full() -> anyhow::Result<()> {
+    let Some(disk) = SmallDisk::mount(64)? else {
+        return Ok(());
+    };
+    let setup = Setup {
+        store: Some(disk.path("store")),
+        ..Setup::default()
+    };
+    let chain = Chain::start(setup).await?;
+    let channel = chain.channel("source", 60).await?;
+    let (mut encoder, _) = go_live(&chain, &channel, &Source::default()).await?;
+    encoder.sends(2 * FPS).await?;
+    disk.fill()?;
+    encoder.sends(6 * FPS).await?;
+    watch_on(&chain, 0, &channel, 1).await?;
+    disk.free()?;
+    encoder.sends(2 * FPS).await?;
+    disk.fill()?;
+    let frames = encoder.stop().await?;
+    chain.state(&channel, "finishing").await?;
+    disk.free()?;
+    chain.state(&channel, "ended").await?;
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
+#[tokio::test]
+async fn the_spools_disk_may_be_full_while_the_store_is_away() -> anyhow::Result<()> {
+    let Some(disk) = SmallDisk::mount(1)? else {
+        return Ok(());
+    };
+    let setup = Setup {
+        environment: vec![("HEADWATER_WORKER_UPLOAD_BYTES_MAX", "65536".into())],
+        spool: Some(disk.path("spool")),
+        ..Setup::default()
+    };
+    let chain = Chain::start(setup).await?;
+    let channel = chain.channel("source", 60).await?;
+    let (mut encoder, _) = go_live(&chain, &channel, &Source::default()).await?;
+    // Some of this fits on the disk, the rest does not.
+    chain.store.set_line(Line::Cut);
+    encoder.sends(15 * FPS).await?;
+    chain.store.set_line(Line::Open);
+    watch_on(&chain, 0, &channel, 1).await?;
+    let frames = encoder.stop().await?;
+    chain.state(&channel, "ended").await?;
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    let left = fs::read_dir(disk.path("spool"))?.count();
+    assert_eq!(left, 0, "what is stored is no longer spooled");
     chain.finish().await
 }
