@@ -45,9 +45,10 @@ impl ChunkWriter {
         if part.index == 0 {
             styp(*b"cmfl").encode(&mut out);
         }
-        let decode_time = u64::try_from(part.decode_time).unwrap_or(0);
+        let lead = i64::from(part.decode_lead);
+        let decode_time = u64::try_from(part.decode_time.saturating_sub(lead)).unwrap_or(0);
         if let Some(ntp) = ntp {
-            let first = part.samples.first().map_or(0, |s| i64::from(s.composition_offset));
+            let first = part.samples.first().map_or(0, |s| i64::from(s.composition_offset).saturating_add(lead));
             let media_time = decode_time.saturating_add_signed(first);
             let flags = Prft::CONSISTENT_REAL_TIME;
             Prft {
@@ -75,9 +76,11 @@ impl ChunkWriter {
     /// Fields that are the same for all samples are stated once, in `tfhd`; those that are 0 for all, nowhere.
     fn moof(&self, part: &Part, decode_time: u64, data_offset: i32) -> Moof {
         let samples = &part.samples;
+        let lead = i32::try_from(part.decode_lead).unwrap_or(i32::MAX);
+        let offset = |s: &Sample| s.composition_offset.saturating_add(lead);
         let same = |of: fn(&Sample) -> u32| samples.windows(2).all(|w| of(&w[0]) == of(&w[1]));
         let same_duration = same(|s| s.duration);
-        let shown_as_decoded = samples.iter().all(|s| s.composition_offset == 0);
+        let shown_as_decoded = samples.iter().all(|s| offset(s) == 0);
         let first_key = samples.first().is_some_and(|s| s.key);
         // Keys all through, or at the front alone, or nowhere: no need to say it for each.
         let all_key = samples.iter().all(|s| s.key);
@@ -86,7 +89,7 @@ impl ChunkWriter {
             duration: (!same_duration).then_some(sample.duration),
             size: Some(u32::try_from(sample.data.len()).unwrap_or(u32::MAX)),
             flags: (!plain).then(|| SampleFlags::of(sample.key)),
-            composition_offset: (!shown_as_decoded).then_some(sample.composition_offset),
+            composition_offset: (!shown_as_decoded).then_some(offset(sample)),
         });
         // Starts at 1 and rises through the rendition, whoever writes; wraps after a year of 2 s segments.
         let number = part

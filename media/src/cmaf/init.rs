@@ -104,7 +104,8 @@ pub(super) fn trex(track_id: u32) -> Trex {
 
 /// CMAF's structural brands, and the media profile where the track meets one (ISO/IEC 23000-19 Annex A).
 fn brands(kind: TrackKind, moov: &Moov) -> Ftyp {
-    let mut compatible = [*b"iso6", *b"mp41", *b"cmfc", *b"cmf2", *b"dash"].map(FourCc).to_vec();
+    // Not `cmf2`: it wants the first sample shown as it decodes, which takes negative offsets (see `Part::decode_lead`).
+    let mut compatible = [*b"iso6", *b"mp41", *b"cmfc", *b"dash"].map(FourCc).to_vec();
     let small = |trak: &Trak| (trak.header.width >> 16) <= 1_920 && (trak.header.height >> 16) <= 1_080;
     match kind {
         TrackKind::Video if moov.traks.iter().all(small) => compatible.push(FourCc(*b"cfhd")),

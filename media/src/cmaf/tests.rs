@@ -230,8 +230,23 @@ fn part(index: u32, samples: &[(u32, i32, bool, &'static [u8])]) -> Part {
         independent: samples[0].key,
         samples,
         decode_time: 540_000,
+        decode_lead: 0,
         duration,
     }
+}
+
+#[test]
+fn what_decodes_early_is_shown_when_it_should_be() {
+    let led = Part {
+        decode_lead: 6_000,
+        ..part(0, &[(3_000, 0, true, b"idr"), (3_000, 6_000, false, b"p"), (3_000, -6_000, false, b"b")])
+    };
+    let bytes = ChunkWriter::new(TrackKind::Video).write(&led, Some(5));
+    let [fragment] = fragments(&bytes).expect("ours").try_into().expect("one");
+    assert_eq!(fragment.prft.map(|p| p.media_time), Some(540_000));
+    let samples = fragment.samples().expect("ours");
+    let read: Vec<_> = samples.iter().map(|s| (s.decode_time, s.composition_offset)).collect();
+    assert_eq!(read, [(534_000, 6_000), (537_000, 12_000), (540_000, 0)]);
 }
 
 #[test]

@@ -9,7 +9,8 @@ pub struct Sample {
     pub data: Bytes,
     /// Ticks of the rendition's timescale; never zero.
     pub duration: u32,
-    /// Presentation minus (shifted) decode time; negative where B-frames follow.
+    /// Presentation time minus the time on the segment's clock; negative where B-frames follow. The written offset
+    /// is larger by [`Part::decode_lead`].
     pub composition_offset: i32,
     /// A sync sample.
     pub key: bool,
@@ -26,8 +27,11 @@ pub struct Part {
     pub independent: bool,
     /// In decode order; never empty.
     pub samples: Vec<Sample>,
-    /// `tfdt`: ticks of the rendition's timescale, where `tfdt == pts` at the segment's first sample.
+    /// Start on the segment's clock, ticks of the rendition's timescale: at the segment's first sample, when it is
+    /// shown.
     pub decode_time: i64,
+    /// How much earlier its samples decode, so that none is shown before it is decoded; `tfdt` is earlier by this.
+    pub decode_lead: u32,
     /// Sum of the samples' durations.
     pub duration: u32,
 }
@@ -37,7 +41,7 @@ pub struct Part {
 pub struct Segment {
     /// Its number.
     pub seq: u64,
-    /// Decode time of its first sample, ticks of the rendition's timescale.
+    /// When its first sample is shown, ticks of the rendition's timescale.
     pub start: i64,
     /// Ticks from its start to its end.
     pub duration: u32,

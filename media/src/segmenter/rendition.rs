@@ -26,8 +26,8 @@ pub enum Cut {
 /// Cuts access units of one rendition into parts and segments. Holds no socket, file, task or clock.
 ///
 /// Video is cut where a unit is a sync sample presented exactly at the announced boundary; other sync samples are
-/// ordinary. Its decode times are moved by a constant, so that `tfdt` is the boundary at the segment's first
-/// sample. Audio is cut by the start of each frame, and held until the watermark has passed it. Only the very first
+/// ordinary. Times inside a segment are counted on a clock that starts when its first sample is shown; parts say by
+/// how much decoding leads that clock. Audio is cut by the start of each frame, and held until the watermark has passed it. Only the very first
 /// boundary is lenient: the first sync sample at or after it starts the first segment, and units before are dropped.
 #[derive(Debug)]
 pub struct Segmenter {
@@ -354,6 +354,8 @@ impl Segmenter {
             independent: samples.first().is_some_and(|s| s.key),
             samples,
             decode_time: open.part_start,
+            // Nothing decodes before zero.
+            decode_lead: u32::try_from(open.shift.min(open.start).max(0)).unwrap_or(0),
             duration: clamp_u32(open.cursor.saturating_sub(open.part_start)),
         }));
         open.parts += 1;

@@ -98,13 +98,15 @@ impl Source {
             }
             rest = &rest[11 + size + 4..];
         }
-        // The first picture starts the timeline for both.
-        let zero = all
-            .iter()
-            .find(|u| u.track == TrackId::VIDEO)
-            .map_or(0, |u| u.pts.ticks);
-        for unit in all.iter_mut().filter(|u| u.track == TrackId::VIDEO) {
-            (unit.dts, unit.pts) = (unit.dts.plus(-zero), unit.pts.plus(-zero));
+        // Decoding the first picture starts the timeline; sound starts when it is shown.
+        let first = all.iter().find(|u| u.track == TrackId::VIDEO);
+        let (zero, shown) = first.map_or((0, 0), |u| (u.dts.ticks, u.pts.ticks));
+        for unit in &mut all {
+            let by = match unit.track {
+                TrackId::VIDEO => -zero,
+                _ => (shown - zero) * 48_000 / 90_000,
+            };
+            (unit.dts, unit.pts) = (unit.dts.plus(by), unit.pts.plus(by));
         }
         let avc = h264::Config::parse(avc.expect("a header")).expect("x264 writes sound ones");
         let asc = aac::Config::parse(asc.expect("a header")).expect("ffmpeg writes sound ones");
