@@ -120,6 +120,21 @@ async fn count(progress: ChildStdout, tell: watch::Sender<u64>) {
     }
 }
 
+/// Starts pushing a file as it is, at the speed at which it plays.
+pub fn push_file(file: &Path, url: &str) -> anyhow::Result<Encoder> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-i"]);
+    command.arg(file).args(["-c", "copy", "-f", "flv", url]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    Ok(Encoder {
+        child: command.spawn().context("cannot start ffmpeg")?,
+    })
+}
+
 impl Encoder {
     /// Waits for its end; an error holds what it printed.
     pub async fn finished(self) -> anyhow::Result<()> {

@@ -5,4 +5,5 @@ pub mod dev;
 pub mod encoder;
 pub mod farm;
 pub mod http;
+pub mod marks;
 pub mod outside;
