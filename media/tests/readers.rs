@@ -80,7 +80,10 @@ fn every_frame_is_read_back_at_its_time() {
         shown.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(shown, wanted, "{name}");
-        assert!(read.iter().all(|(pts, dts, _)| dts <= pts), "nothing is shown before it is decoded");
+        assert!(
+            read.iter().all(|(pts, dts, _)| dts <= pts),
+            "nothing is shown before it is decoded"
+        );
         assert!(read.windows(2).all(|w| w[0].1 < w[1].1), "decode times rise");
     }
     let stream = probe(

@@ -71,12 +71,23 @@ impl Film {
             command.args(["-f", "lavfi", "-t", &seconds, "-i", &beep]);
         }
         if self.size.is_some() {
-            command.args(["-c:v", "libx264", "-preset", "ultrafast", "-sc_threshold", "0", "-b:v", "1200k"]);
+            command.args([
+                "-c:v",
+                "libx264",
+                "-preset",
+                "ultrafast",
+                "-sc_threshold",
+                "0",
+                "-b:v",
+                "1200k",
+            ]);
             command.args(["-maxrate", "1200k", "-bufsize", "600k"]);
             command.args(self.video.split_whitespace());
         }
         if let Some(options) = self.audio {
-            command.args(["-c:a", "aac", "-b:a", "96k"]).args(options.split_whitespace());
+            command
+                .args(["-c:a", "aac", "-b:a", "96k"])
+                .args(options.split_whitespace());
         }
         command.args(["-f", "flv"]).arg(to);
         run(command).await.map(drop)
@@ -139,13 +150,24 @@ pub async fn watch(input: &str, video: usize, seconds: Option<u32>) -> anyhow::R
         command.args(["-t", &seconds.to_string()]);
     }
     command.args(["-i", input, "-map", &format!("0:v:{video}"), "-fps_mode", "passthrough"]);
-    command.args(["-vf", &format!("scale={COLUMNS}:{ROWS}:flags=area,format=gray,showinfo")]);
+    command.args([
+        "-vf",
+        &format!("scale={COLUMNS}:{ROWS}:flags=area,format=gray,showinfo"),
+    ]);
     command.args(["-f", "rawvideo"]).arg(&pictures);
-    command.args(["-map", "0:a:0", "-af", "aresample=48000,aformat=s16:48000:mono,ashowinfo"]);
+    command.args([
+        "-map",
+        "0:a:0",
+        "-af",
+        "aresample=48000,aformat=s16:48000:mono,ashowinfo",
+    ]);
     command.args(["-f", "s16le"]).arg(&sound);
     let said = run(command).await?;
     let seen = Seen {
-        pictures: read_pictures(&std::fs::read(&pictures)?, &times(&said, "Parsed_showinfo", "pts_time:")),
+        pictures: read_pictures(
+            &std::fs::read(&pictures)?,
+            &times(&said, "Parsed_showinfo", "pts_time:"),
+        ),
         beeps: read_beeps(&std::fs::read(&sound)?, &said),
     };
     if seen.pictures.is_empty() {

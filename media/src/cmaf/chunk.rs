@@ -48,7 +48,10 @@ impl ChunkWriter {
         let lead = i64::from(part.decode_lead);
         let decode_time = u64::try_from(part.decode_time.saturating_sub(lead)).unwrap_or(0);
         if let Some(ntp) = ntp {
-            let first = part.samples.first().map_or(0, |s| i64::from(s.composition_offset).saturating_add(lead));
+            let first = part
+                .samples
+                .first()
+                .map_or(0, |s| i64::from(s.composition_offset).saturating_add(lead));
             let media_time = decode_time.saturating_add_signed(first);
             let flags = Prft::CONSISTENT_REAL_TIME;
             Prft {

@@ -239,7 +239,14 @@ fn part(index: u32, samples: &[(u32, i32, bool, &'static [u8])]) -> Part {
 fn what_decodes_early_is_shown_when_it_should_be() {
     let led = Part {
         decode_lead: 6_000,
-        ..part(0, &[(3_000, 0, true, b"idr"), (3_000, 6_000, false, b"p"), (3_000, -6_000, false, b"b")])
+        ..part(
+            0,
+            &[
+                (3_000, 0, true, b"idr"),
+                (3_000, 6_000, false, b"p"),
+                (3_000, -6_000, false, b"b"),
+            ],
+        )
     };
     let bytes = ChunkWriter::new(TrackKind::Video).write(&led, Some(5));
     let [fragment] = fragments(&bytes).expect("ours").try_into().expect("one");

@@ -14,7 +14,12 @@ const OFFSET_S_MAX: f64 = 0.040;
 
 fn assert_together(what: &str, seen: &Seen, marks_min: usize) {
     let offsets = seen.offsets();
-    assert!(offsets.len() >= marks_min, "{what}: {offsets:?} of {:?} and {:?}", seen.flashes(), seen.beeps);
+    assert!(
+        offsets.len() >= marks_min,
+        "{what}: {offsets:?} of {:?} and {:?}",
+        seen.flashes(),
+        seen.beeps
+    );
     assert!(
         offsets.iter().all(|offset| offset.abs() <= OFFSET_S_MAX),
         "{what}: beeps start {offsets:?} s after their flashes"
@@ -23,7 +28,10 @@ fn assert_together(what: &str, seen: &Seen, marks_min: usize) {
 
 fn assert_follow(what: &str, numbers: &[u32]) {
     let skipped: Vec<_> = numbers.windows(2).filter(|w| w[1] != w[0] + 1).collect();
-    assert!(skipped.is_empty(), "{what}: pictures do not follow each other: {skipped:?}");
+    assert!(
+        skipped.is_empty(),
+        "{what}: pictures do not follow each other: {skipped:?}"
+    );
 }
 
 #[tokio::test]
