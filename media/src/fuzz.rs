@@ -1,21 +1,23 @@
-//! One entry per parser of publishers' bytes, for `fuzz/` and for the tests' own seeded mutations.
+//! One entry per parser of outside bytes, for `fuzz/` and for the tests' own seeded mutations.
 //!
 //! Each takes any bytes and must neither panic nor run long; the results are looked at no further.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::codec::{aac, h264};
+use crate::hls::Directives;
 use crate::rtmp::address::Address;
 use crate::rtmp::amf0;
 use crate::rtmp::chunk::{Reader, ReaderLimits};
 use crate::rtmp::{Event, Limits, RANDOM_BYTES, ServerSession};
-use crate::{flv, normalise};
+use crate::window::key::{Key, PublicName};
+use crate::{cmaf, flv, normalise};
 
 /// A parser's entry.
 pub type Target = fn(&[u8]);
 
 /// All entries by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("rtmp_session", rtmp_session),
     ("rtmp_chunk", rtmp_chunk),
     ("amf0", amf),
@@ -24,6 +26,9 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("h264", h264_bits),
     ("aac", aac_bits),
     ("normalise", normaliser),
+    ("cmaf_boxes", cmaf_boxes),
+    ("hls_directives", hls_directives),
+    ("object_keys", object_keys),
 ];
 
 /// A connection: the first byte says how the rest is split.
@@ -124,4 +129,23 @@ pub fn normaliser(bytes: &[u8]) {
         rest = after;
     }
     n.finish();
+}
+
+/// Init and media segments, as a download reads them back from the store.
+pub fn cmaf_boxes(bytes: &[u8]) {
+    let _ = cmaf::fragments(bytes);
+    let _ = cmaf::merge_inits(&[bytes, bytes]);
+    let _ = cmaf::set_description(&mut bytes.to_vec(), 2);
+}
+
+/// Query strings of playlist requests.
+pub fn hls_directives(bytes: &[u8]) {
+    let _ = Directives::parse(&String::from_utf8_lossy(bytes));
+}
+
+/// Object keys and public names.
+pub fn object_keys(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = Key::parse(&text);
+    let _ = PublicName::parse(&text);
 }

@@ -1,6 +1,8 @@
 //! A little of what `fuzz/` does for long: seeded mutations of valid input through every parser, in bounded time.
 
+use headwater_media::codec::aac;
 use headwater_media::fuzz::TARGETS;
+use headwater_media::{CodecConfig, Timescale, Track, TrackId, cmaf};
 
 const ROUNDS: u64 = 3_000;
 
@@ -93,6 +95,20 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             }
             vec![bytes]
         }
+        "cmaf_boxes" => {
+            let sound = Track {
+                id: TrackId::AUDIO,
+                timescale: Timescale::new(48_000).expect("not zero"),
+                config: CodecConfig::Aac(aac::Config::parse(b"\x11\x90".to_vec().into()).expect("a valid record")),
+                language: None,
+            };
+            let moof =
+                b"\0\0\0\x58moof\0\0\0\x10mfhd\0\0\0\0\0\0\0\x01\0\0\0\x40traf\0\0\0\x14tfhd\0\x02\0\x02\0\0\0\x01\
+                \0\0\0\x01\0\0\0\x14tfdt\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10trun\0\0\0\0\0\0\0\0\0\0\0\x09mdatx";
+            vec![cmaf::init_segment(&sound).to_vec(), moof.to_vec()]
+        }
+        "hls_directives" => vec![b"_HLS_msn=12&_HLS_part=3&_HLS_skip=YES&token=x".to_vec()],
+        "object_keys" => vec![b"720p/12-1-2160000-180000.m4s".to_vec(), b"12-1.3.m4s".to_vec()],
         other => panic!("no seed for {other}"),
     }
 }
