@@ -84,12 +84,22 @@ impl Role {
     }
 
     async fn ready(&mut self) -> anyhow::Result<()> {
-        let url = format!("http://{}/readyz", self.admin);
-        let what = format!("{} is ready", self.name);
+        let (what, url) = (
+            format!("{} is ready", self.name),
+            format!("http://{}/readyz", self.admin),
+        );
+        let child = self.child.as_mut().context("it was launched")?;
         let ready = until(&what, async || {
-            http::get(&url).await.ok().filter(|answer| answer.status == 200)
+            if let Ok(Some(status)) = child.try_wait() {
+                return Some(Err(status));
+            }
+            let answer = http::get(&url).await.ok()?;
+            (answer.status == 200).then_some(Ok(()))
         });
-        ready.await.with_context(|| self.log()).map(|_| ())
+        match ready.await.with_context(|| self.log())? {
+            Ok(()) => Ok(()),
+            Err(status) => bail!("{} ended at once ({status}): {}", self.name, self.log()),
+        }
     }
 
     /// Process id.

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -71,9 +72,24 @@ pub fn binary() -> anyhow::Result<PathBuf> {
     Ok(built)
 }
 
-/// A port that was free a moment ago.
+/// First port that [`free_port`] hands out; below those that the system gives to outgoing connections.
+const PORT_MIN: u32 = 10_000;
+/// How many it chooses from.
+const PORTS: u32 = 20_000;
+
+/// A port that was free a moment ago, and that this process is not given again for a long time.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
+    // Test processes that run side by side begin far from one another.
+    let offset = std::process::id().wrapping_mul(997);
+    for _ in 0..PORTS {
+        let number = offset.wrapping_add(HANDED_OUT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORT_MIN + number % PORTS)?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from {PORT_MIN} on is free")
 }
 
 impl Dev {

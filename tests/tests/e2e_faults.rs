@@ -57,7 +57,12 @@ async fn assert_whole(chain: &Chain, playback_id: &str, frames: u64, discontinui
     for url in media_playlists(&chain.play(playback_id, "main.m3u8")).await? {
         let playlist = http::get(&url).await?.text();
         assert!(playlist.contains("#EXT-X-ENDLIST"), "{url}: {playlist}");
-        assert!(!playlist.contains("#EXT-X-GAP"), "{url}: {playlist}");
+        let whole = match playlist.rsplit_once("#EXT-X-GAP\n") {
+            // An encoder that is stopped may end its sound just before a last segment of a few pictures.
+            Some((before, last)) if url.contains("/audio/") && last.matches("#EXTINF").count() == 1 => before,
+            _ => playlist.as_str(),
+        };
+        assert!(!whole.contains("#EXT-X-GAP"), "{url}: {playlist}");
         let announced = playlist.matches("#EXT-X-DISCONTINUITY\n").count();
         assert_eq!(announced, discontinuities, "{url}: {playlist}");
         if url.contains("/audio/") {
@@ -216,6 +221,10 @@ async fn the_store_may_be_slow_and_vanish() -> anyhow::Result<()> {
     watch_on(&chain, 0, &channel, 2).await?;
     chain.store.set_line(Line::Open);
     encoder.sends(2 * FPS).await?;
+    let spooled = chain.workers[0]
+        .metric("headwater_worker_spooled_bytes_total", "")
+        .await?;
+    assert!(spooled > 0, "more waited than memory has room for");
 
     // Away at the end as well: the replay waits for it.
     chain.store.set_line(Line::Cut);
@@ -389,6 +398,34 @@ async fn an_edge_that_is_told_to_stop_ends_politely() -> anyhow::Result<()> {
     chain.finish().await
 }
 
+#[tokio::test]
+async fn a_worker_may_be_killed_while_the_store_is_away() -> anyhow::Result<()> {
+    let mut chain = Chain::start(Setup::default()).await?;
+    let channel = chain.channel("source", 60).await?;
+    let (mut encoder, broadcast) = go_live(&chain, &channel, &Source::default()).await?;
+    encoder.sends(3 * FPS).await?;
+    // What the worker holds now is in no store: the edge still has it.
+    chain.store.set_line(Line::Cut);
+    encoder.sends(4 * FPS).await?;
+    chain.workers[0].kill().await?;
+    encoder.sends(FPS).await?;
+    chain.workers[0].start().await?;
+    until("a higher generation", async || {
+        chain
+            .generation(&broadcast)
+            .await
+            .ok()
+            .filter(|generation| *generation > 1)
+    })
+    .await?;
+    chain.store.set_line(Line::Open);
+    watch_on(&chain, 0, &channel, 1).await?;
+    let frames = encoder.stop().await?;
+    chain.state(&channel, "ended").await?;
+    assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    chain.finish().await
+}
+
 /// A small disk of its own, for tests that fill it; unmounted when dropped.
 struct SmallDisk {
     folder: tempfile::TempDir,
@@ -485,6 +522,10 @@ async fn the_spools_disk_may_be_full_while_the_store_is_away() -> anyhow::Result
     let frames = encoder.stop().await?;
     chain.state(&channel, "ended").await?;
     assert_whole(&chain, &channel.playback_id, frames, 0).await?;
+    assert!(
+        chain.workers[0].log().contains("the spool does not take"),
+        "the disk was full"
+    );
     let left = fs::read_dir(disk.path("spool"))?.count();
     assert_eq!(left, 0, "what is stored is no longer spooled");
     chain.finish().await

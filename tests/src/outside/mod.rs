@@ -5,14 +5,11 @@ mod postgres;
 mod redis;
 mod store;
 
+use crate::dev::free_port;
+
 pub use postgres::{Cluster, TestDatabase};
 pub use redis::Redis;
 pub use store::{Line, Store};
-
-/// A loopback port that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
 
 /// Sends a signal by name.
 fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
