@@ -65,7 +65,7 @@ impl Broadcasts {
         }
         let broadcast = Broadcast::new(assignment, self.tools.window_ms);
         running.insert(id, broadcast.clone());
-        metrics::gauge!("headwater_worker_broadcasts").set(running.len() as f64);
+        metrics::gauge!("worker_broadcasts").set(running.len() as f64);
         drop(running);
         self.start(broadcast);
         Ok(())
@@ -106,7 +106,7 @@ impl Broadcasts {
                 if running.get(&id).is_some_and(|b| Arc::ptr_eq(b, &broadcast)) {
                     running.remove(&id);
                 }
-                metrics::gauge!("headwater_worker_broadcasts").set(running.len() as f64);
+                metrics::gauge!("worker_broadcasts").set(running.len() as f64);
             }
             .instrument(span),
         );

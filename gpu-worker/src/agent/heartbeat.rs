@@ -38,8 +38,8 @@ pub(crate) async fn run(beat: Beat, hints: SharedHints, broadcasts: Arc<Broadcas
             broadcasts: broadcasts.list(),
         };
         let (encoding, followers) = broadcasts.load();
-        metrics::gauge!("headwater_worker_encoding_broadcasts").set(encoding as f64);
-        metrics::gauge!("headwater_worker_subscribers").set(followers as f64);
+        metrics::gauge!("worker_encoding_broadcasts").set(encoding as f64);
+        metrics::gauge!("worker_subscribers").set(followers as f64);
         let set = hints
             .set(
                 &heartbeat.key(),

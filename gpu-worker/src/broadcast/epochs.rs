@@ -119,7 +119,7 @@ impl Runner {
             UnfitCause::NoKeyframe => "no keyframe came in time",
             UnfitCause::Gap => "its pictures stopped",
         };
-        metrics::counter!("headwater_worker_unfit_sources_total").increment(1);
+        metrics::counter!("worker_unfit_sources_total").increment(1);
         tracing::warn!(
             segment.seq = seq,
             "the source is not passed through from segment {seq} on: {name}"

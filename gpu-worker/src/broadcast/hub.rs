@@ -208,7 +208,7 @@ impl State {
                 Ok(()) => true,
                 Err(mpsc::error::TrySendError::Closed(_)) => false,
                 Err(mpsc::error::TrySendError::Full(_)) => {
-                    metrics::counter!("headwater_worker_subscribers_lagged_total").increment(1);
+                    metrics::counter!("worker_subscribers_lagged_total").increment(1);
                     subscriber.lagged.store(true, Ordering::Relaxed);
                     false
                 }

@@ -55,7 +55,7 @@ impl Runner {
         match said {
             Some(from_child::Kind::Encoded(encoded)) => {
                 let media_ms = u64::from(encoded.duration) / if encoded.rendition == wire::AUDIO { 48 } else { 90 };
-                metrics::counter!("headwater_worker_encoded_media_ms_total").increment(media_ms);
+                metrics::counter!("worker_encoded_media_ms_total").increment(media_ms);
                 if let Some(packager) = &mut self.packager {
                     packager.encoded(encoded);
                 }
@@ -82,7 +82,7 @@ impl Runner {
                 tracing::error!("the codec child gives up: {}", fault.what);
             }
             Some(from_child::Kind::Fault(fault)) => {
-                metrics::counter!("headwater_worker_corrupt_units_total").increment(1);
+                metrics::counter!("worker_corrupt_units_total").increment(1);
                 tracing::debug!("the codec child met damaged input: {}", fault.what);
             }
             Some(from_child::Kind::Progress(_)) => {}
@@ -91,7 +91,7 @@ impl Runner {
     }
 
     pub(super) async fn watch(&mut self) {
-        metrics::histogram!("headwater_worker_recent_bytes").record(self.recent.bytes() as f64);
+        metrics::histogram!("worker_recent_bytes").record(self.recent.bytes() as f64);
         if self.child.as_ref().is_some_and(|c| c.stalled(self.tools.stall)) {
             return self.restart_child("it took media in and gave none out").await;
         }
@@ -108,7 +108,7 @@ impl Runner {
     async fn restart_child(&mut self, why: &str) {
         let Some(child) = self.child.take() else { return };
         let how = child.end().await;
-        metrics::counter!("headwater_worker_child_restarts_total").increment(1);
+        metrics::counter!("worker_child_restarts_total").increment(1);
         let restart = self.packager.as_ref().and_then(Packager::restart);
         let Some((from, keys_at)) = restart else {
             // Nothing is owed: the next epoch starts its own.
@@ -148,7 +148,7 @@ impl Runner {
             "{id} lost {} codec children: only what needs no codec is made from now on",
             self.crashes_at_90k.len()
         );
-        metrics::counter!("headwater_worker_quarantined_total").increment(1);
+        metrics::counter!("worker_quarantined_total").increment(1);
         self.encode = false;
         self.shared.encoding.store(false, std::sync::atomic::Ordering::Relaxed);
         self.child = None;

@@ -158,7 +158,7 @@ impl Broadcast {
                 Ok(outcome) => return outcome,
                 Err(error) => {
                     let id = &self.assignment.broadcast_id;
-                    metrics::counter!("headwater_worker_broadcast_panics_total").increment(1);
+                    metrics::counter!("worker_broadcast_panics_total").increment(1);
                     tracing::error!(%error, panics, broadcast.id = %id, "the task of {id} panicked; starting it from what is stored");
                 }
             }

@@ -85,9 +85,9 @@ impl Runner {
                 let rendition = epoch.renditions[i].name.clone();
                 if part.arrival_us > 0 {
                     let delay_s = (self.tools.clock.unix_us() - part.arrival_us) as f64 * 1e-6;
-                    metrics::histogram!("headwater_worker_part_delay_seconds").record(delay_s);
+                    metrics::histogram!("worker_part_delay_seconds").record(delay_s);
                 }
-                metrics::counter!("headwater_worker_parts_total").increment(1);
+                metrics::counter!("worker_parts_total").increment(1);
                 self.shared.hub.part(proto::Part {
                     rendition,
                     seq: part.seq,
@@ -117,7 +117,7 @@ impl Runner {
                         name
                     }
                 );
-                metrics::counter!("headwater_worker_segments_total").increment(1);
+                metrics::counter!("worker_segments_total").increment(1);
                 let durable_seq = self.uploads.standing().durable_seq;
                 let message = proto::Segment {
                     rendition: rendition.name.clone(),

@@ -189,7 +189,7 @@ impl Packager {
 
     fn refuse(&mut self, i: usize, error: &SegmentError) {
         self.refused += 1;
-        metrics::counter!("headwater_worker_units_refused_total").increment(1);
+        metrics::counter!("worker_units_refused_total").increment(1);
         if self.refused.is_power_of_two() {
             let name = &self.lines[i].planned.rendition.name;
             let error = error as &dyn std::error::Error;

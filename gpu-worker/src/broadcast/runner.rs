@@ -295,7 +295,7 @@ impl Runner {
             Some(pull_event::Kind::Paused(_)) => self.drain(Next::Idle),
             Some(pull_event::Kind::End(end)) => self.drain(Next::End(end.reason)),
             Some(pull_event::Kind::Lost(lost)) => {
-                metrics::counter!("headwater_worker_media_lost_ms_total")
+                metrics::counter!("worker_media_lost_ms_total")
                     .increment(u64::try_from((lost.to_90k - lost.from_90k) / 90).unwrap_or(0));
                 tracing::error!(
                     "media from {} ms to {} ms was lost at the edge",

@@ -288,7 +288,7 @@ impl Uploader {
         if over && self.spool.has_room(size) {
             match self.spool.write(&body).await {
                 Ok(spooled) => {
-                    metrics::counter!("headwater_worker_spooled_bytes_total").increment(size);
+                    metrics::counter!("worker_spooled_bytes_total").increment(size);
                     return Body::Disk(Arc::new(spooled));
                 }
                 Err(error) => tracing::warn!(%error, "the spool does not take a segment of {size} bytes"),
@@ -402,12 +402,12 @@ async fn put(store: &SharedStore, key: &str, body: &Body, content_type: &'static
         };
         match result {
             Ok(()) | Err(StoreError::Exists { .. }) => {
-                metrics::histogram!("headwater_worker_store_put_seconds").record(asked.elapsed().as_secs_f64());
-                metrics::histogram!("headwater_worker_upload_lag_seconds").record(began.elapsed().as_secs_f64());
+                metrics::histogram!("worker_store_put_seconds").record(asked.elapsed().as_secs_f64());
+                metrics::histogram!("worker_upload_lag_seconds").record(began.elapsed().as_secs_f64());
                 return;
             }
             Err(error) => {
-                metrics::counter!("headwater_worker_store_retries_total").increment(1);
+                metrics::counter!("worker_store_retries_total").increment(1);
                 if attempts.is_power_of_two() {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(error, attempts, "the store did not take {key}; trying again");
