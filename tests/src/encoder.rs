@@ -94,20 +94,23 @@ impl Source {
     /// Starts pushing to `url`.
     pub fn push(&self, url: &str) -> anyhow::Result<Encoder> {
         let mut command = Command::new("ffmpeg");
-        command
-            .args(self.arguments())
-            .args(["-progress", "pipe:1", "-stats_period", "0.1", "-f", "flv", url]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().context("cannot start ffmpeg")?;
-        let (tell, frames) = watch::channel(0);
-        let progress = child.stdout.take().context("ffmpeg has no standard output")?;
-        tokio::spawn(count(progress, tell));
-        Ok(Encoder { child, frames })
+        command.args(self.arguments());
+        launch(command, url)
     }
+}
+
+fn launch(mut command: Command, url: &str) -> anyhow::Result<Encoder> {
+    command
+        .args(["-progress", "pipe:1", "-stats_period", "0.1", "-f", "flv", url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = command.spawn().context("cannot start ffmpeg")?;
+    let (tell, frames) = watch::channel(0);
+    let progress = child.stdout.take().context("ffmpeg has no standard output")?;
+    tokio::spawn(count(progress, tell));
+    Ok(Encoder { child, frames })
 }
 
 /// Reads how many frames were sent so far, until ffmpeg ends.
@@ -124,15 +127,8 @@ async fn count(progress: ChildStdout, tell: watch::Sender<u64>) {
 pub fn push_file(file: &Path, url: &str) -> anyhow::Result<Encoder> {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-i"]);
-    command.arg(file).args(["-c", "copy", "-f", "flv", url]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    Ok(Encoder {
-        child: command.spawn().context("cannot start ffmpeg")?,
-    })
+    command.arg(file).args(["-c", "copy"]);
+    launch(command, url)
 }
 
 impl Encoder {
@@ -231,6 +227,20 @@ pub async fn packets(input: &str, stream: &str) -> anyhow::Result<Vec<Packet>> {
             key: p["flags"].as_str().is_some_and(|f| f.starts_with('K')),
         })
         .collect())
+}
+
+/// Entries of one stream as ffprobe prints them, with commas between.
+pub async fn stream_entry(input: &str, stream: &str, entries: &str) -> anyhow::Result<String> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", stream, "-show_entries"])
+        .args([&format!("stream={entries}"), "-of", "csv=p=0", input])
+        .output()
+        .await
+        .context("cannot start ffprobe")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // Adaptive inputs list a stream once per program and once more alone.
+    let line = text.lines().find(|l| !l.trim().is_empty());
+    Ok(line.unwrap_or_default().trim().trim_end_matches(',').to_owned())
 }
 
 /// Frames that really decode, of one stream; fails when the decoder complains.
