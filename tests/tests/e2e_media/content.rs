@@ -12,7 +12,7 @@ use super::{Ended, LIVE_LIMIT};
 /// How far a flash and its beep may be apart, seconds.
 const OFFSET_S_MAX: f64 = 0.040;
 
-fn assert_together(what: &str, seen: &Seen, marks_min: usize) {
+pub(crate) fn assert_together(what: &str, seen: &Seen, marks_min: usize) {
     let offsets = seen.offsets();
     assert!(
         offsets.len() >= marks_min,
@@ -111,7 +111,7 @@ fn stored(data: &Path, broadcast: &str) -> anyhow::Result<BTreeMap<String, Vec<S
 #[tokio::test]
 async fn the_same_file_is_cut_alike_each_time() -> anyhow::Result<()> {
     let mut dev = Dev::start().await?;
-    // Every frame a new size of GOP, so that a cut in another place would show.
+    // GOPs of many lengths, so that a cut in another place would show.
     let film = Film {
         size: Some("854:480"),
         seconds: 8,

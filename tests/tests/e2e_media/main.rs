@@ -8,6 +8,8 @@ use headwater_tests::http;
 use headwater_tests::marks::Film;
 
 mod content;
+mod inputs;
+mod live;
 
 const LIVE_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(90);
