@@ -141,6 +141,25 @@ impl Seen {
     }
 }
 
+/// Numbers of the pictures of an input without sound.
+pub async fn numbers(input: &str) -> anyhow::Result<Vec<u32>> {
+    let folder = tempfile::tempdir()?;
+    let pictures = folder.path().join("pictures");
+    let mut command = ffmpeg("info");
+    command.args(["-i", input, "-fps_mode", "passthrough"]);
+    command.args([
+        "-vf",
+        &format!("scale={COLUMNS}:{ROWS}:flags=area,format=gray,showinfo"),
+    ]);
+    command.args(["-f", "rawvideo"]).arg(&pictures);
+    let said = run(command).await?;
+    let pictures = read_pictures(
+        &std::fs::read(&pictures)?,
+        &times(&said, "Parsed_showinfo", "pts_time:"),
+    );
+    Ok(pictures.iter().map(|p| p.number).collect())
+}
+
 /// Decodes picture stream `video` of an input, and its first sound, up to `seconds`.
 pub async fn watch(input: &str, video: usize, seconds: Option<u32>) -> anyhow::Result<Seen> {
     let folder = tempfile::tempdir()?;

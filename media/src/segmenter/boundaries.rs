@@ -91,6 +91,8 @@ struct Open {
     start: MediaTime,
     /// Presentation of the newest IDR at or after `start`.
     last_key: MediaTime,
+    /// The latest presentation time of any picture taken.
+    latest: MediaTime,
     /// Presentation minus decode time at `start`; `None` until its unit came (after a resume).
     shift: Option<i64>,
     last_dts: Option<MediaTime>,
@@ -140,6 +142,7 @@ impl Boundaries {
         }
         if let Some(open) = &mut self.open {
             open.last_dts = Some(unit.dts);
+            open.latest = open.latest.max(unit.pts);
             let settled = unit.dts.max(self.earliest().plus(-1));
             self.settle(settled);
         }
@@ -234,8 +237,12 @@ impl Boundaries {
                 return;
             }
         }
-        if decode >= limit || elapsed > max && unit.key {
-            self.unfit(decode.min(limit), UnfitCause::NoKeyframe);
+        if decode >= limit || elapsed >= max {
+            // Right after what was taken already: pictures between that and this one refer to this one, and go with it.
+            let frame = open.last_dts.map_or(0, |last| ticks_90k(unit.dts) - ticks_90k(last));
+            let next = ticks_90k(open.latest).saturating_add(frame);
+            let at = decode.min(limit).min(next).max(ticks_90k(self.earliest()));
+            self.unfit(at, UnfitCause::NoKeyframe);
         }
     }
 
@@ -261,6 +268,7 @@ impl Boundaries {
         self.open = Some(Open {
             start,
             last_key: start,
+            latest: start,
             shift: unit.map(|u| ticks_90k(u.pts) - ticks_90k(u.dts)),
             last_dts: None,
             gap: false,

@@ -175,7 +175,7 @@ async fn a_source_of_long_gops_goes_on_encoded_and_loses_nothing() -> anyhow::Re
     // FFmpeg's HLS reader does not take a second init segment: each epoch is decoded as a file of its own.
     let folder = tempfile::tempdir()?;
     let base = url.rsplit_once('/').map_or("", |(base, _)| base);
-    let (mut files, mut epochs) = (Vec::new(), Vec::<(Option<String>, Vec<u8>)>::new());
+    let (mut seen, mut epochs) = (Vec::new(), Vec::<(Option<String>, Vec<u8>)>::new());
     for segment in &playlist.segments {
         if epochs.last().is_none_or(|(map, _)| *map != segment.map) {
             let init = segment.map.clone().unwrap_or_default();
@@ -188,15 +188,11 @@ async fn a_source_of_long_gops_goes_on_encoded_and_loses_nothing() -> anyhow::Re
     for (i, (_, bytes)) in epochs.iter().enumerate() {
         let file = folder.path().join(format!("{i}.mp4"));
         std::fs::write(&file, bytes)?;
-        files.push(encoder::decoded_frames(&file.to_string_lossy(), "v:0").await?);
+        seen.extend(marks::numbers(&file.to_string_lossy()).await?);
     }
-    assert_eq!(files.iter().sum::<u64>(), film.frames(), "{files:?}");
-    assert!(files.len() <= 2, "the source is judged once: {files:?}");
-    let download = dev.play(&format!("{}/download.mp4?rendition=source", ended.id));
-    let seen = marks::watch(&download, 0, None).await?;
+    assert_eq!(epochs.len(), 2, "the source is judged once");
     let all: Vec<u32> = (0..film.frames() as u32).collect();
-    assert_eq!(seen.numbers(), all);
-    super::content::assert_together("long GOPs", &seen, 12);
+    assert_eq!(seen, all, "no picture is lost or shown twice where the epochs meet");
     dev.stop().await?;
     Ok(())
 }
