@@ -183,7 +183,9 @@ async fn a_source_of_long_gops_goes_on_encoded_and_loses_nothing() -> anyhow::Re
             epochs.push((segment.map.clone(), bytes));
         }
         let bytes = http::get(&format!("{base}/{}", segment.uri)).await?.body;
-        epochs.last_mut().map(|(_, all)| all.extend(bytes));
+        if let Some((_, all)) = epochs.last_mut() {
+            all.extend(bytes);
+        }
     }
     for (i, (_, bytes)) in epochs.iter().enumerate() {
         let file = folder.path().join(format!("{i}.mp4"));
