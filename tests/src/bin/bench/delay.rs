@@ -7,7 +7,7 @@ use headwater_platform::clock::WallClock;
 use headwater_tests::dev::Dev;
 use headwater_tests::http;
 
-use crate::clip;
+use crate::{clip, playlist};
 
 const PARTS: usize = 120;
 
@@ -21,32 +21,29 @@ pub async fn run() -> anyhow::Result<()> {
         "a blocking request has the part's last byte; {PARTS} parts; one broadcast. The part itself lasts 0.35 s at most,"
     );
     println!("so its first access unit is older by up to that much.\n");
-    println!("| rendition | median | p99 |");
-    println!("|---|---|---|");
+    println!("| ladder | rendition | median | p99 |");
+    println!("|---|---|---|---|");
     let clip = clip::source().await?;
-    let mut dev = Dev::start_with(&["--log", "warn"], &[]).await?;
-    let publisher = clip::push(&clip, &dev.push_url(), &["-tcp_nodelay", "1"])?;
-    dev.wait_for_state(&["live"], Duration::from_secs(20)).await?;
-    tokio::time::sleep(Duration::from_secs(6)).await;
-    let multivariant = http::get(&dev.play("main.m3u8")).await?.text();
-    let variants: Vec<&str> = multivariant
-        .lines()
-        .filter(|l| !l.starts_with('#') && !l.is_empty())
-        .collect();
-    let ends = [variants.first(), variants.last()];
-    for media in ends.into_iter().flatten() {
+    for ladder in ["source", "default"] {
+        let mut dev = Dev::start_with(&["--demo-ladder", ladder], &[("HEADWATER_LOG", "warn")]).await?;
+        let publisher = clip::push(&clip, &dev.push_url(), &["-tcp_nodelay", "1"])?;
+        dev.wait_for_state(&["live"], Duration::from_secs(20)).await?;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let variants = playlist::variants(&dev.play("main.m3u8")).await?;
+        // The last is the smallest: encoded, where anything is.
+        let media = variants.last().context("no variant")?;
         let mut delays = follow(&dev.play(media)).await?;
         delays.sort_by(f64::total_cmp);
-        let name = media.split('/').nth(1).unwrap_or(media);
         println!(
-            "| {name} | {:.0} ms | {:.0} ms |",
+            "| {ladder} | {} | {:.0} ms | {:.0} ms |",
+            media.split('/').nth(1).unwrap_or(media),
             delays[delays.len() / 2] * 1e3,
             delays[(delays.len() * 99) / 100] * 1e3
         );
+        drop(publisher);
+        dev.stop().await?;
     }
     println!();
-    drop(publisher);
-    dev.stop().await?;
     Ok(())
 }
 

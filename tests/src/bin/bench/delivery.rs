@@ -28,7 +28,7 @@ pub async fn run() -> anyhow::Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let clip = clip::source().await?;
-    let mut dev = Dev::start_with(&["--demo-ladder", "source", "--log", "warn"], &[]).await?;
+    let mut dev = Dev::start_with(&["--demo-ladder", "source"], &[("HEADWATER_LOG", "warn")]).await?;
     let publisher = clip::push(&clip, &dev.push_url(), &[])?;
     dev.wait_for_state(&["live"], Duration::from_secs(20)).await?;
     tokio::time::sleep(Duration::from_secs(8)).await;

@@ -9,13 +9,14 @@ use headwater_tests::dev::{Dev, binary, free_port};
 use headwater_tests::http;
 use tokio::process::Command;
 
+use crate::playlist::Playlist;
 use crate::proc::usage;
 use crate::{clip, proc};
 
-/// Media seconds measured per count, after the start has settled.
-const WINDOW: Duration = Duration::from_secs(60);
+/// What the start may take before anything is measured.
 const SETTLE: Duration = Duration::from_secs(15);
-const COUNTS: [usize; 3] = [1, 10, 30];
+/// A stream is well when its newest finished segment ended, or its playlist was written, less than so long ago.
+const BEHIND_MAX: Duration = Duration::from_secs(6);
 
 struct Figure {
     cpu_s_per_stream_minute: f64,
@@ -23,16 +24,19 @@ struct Figure {
     healthy: usize,
 }
 
-/// Prints one table.
-pub async fn run() -> anyhow::Result<()> {
+/// Prints one table: each of `counts` publishers, measured for `window` after the start has settled.
+pub async fn run(window: Duration, counts: &[usize]) -> anyhow::Result<()> {
     let clip = clip::source().await?;
     println!("### Passthrough of N RTMP publishers (1080p30, 4.6 Mbit/s)\n");
-    println!("CPU-seconds per stream-minute, proportional memory per stream; whole process trees.\n");
+    println!(
+        "CPU-seconds per stream-minute, proportional memory (MiB) per stream; whole process trees; {} s each.\n",
+        window.as_secs()
+    );
     println!("| N | Headwater CPU | MiB | streams well | nginx-rtmp CPU | MiB | streams well | CPU ratio |");
     println!("|---|---|---|---|---|---|---|---|");
-    for count in COUNTS {
-        let ours = headwater(&clip, count).await?;
-        let peer = nginx(&clip, count).await?;
+    for &count in counts {
+        let ours = headwater(&clip, count, window).await?;
+        let peer = nginx(&clip, count, window).await?;
         println!(
             "| {count} | {:.2} | {:.1} | {}/{count} | {:.2} | {:.1} | {}/{count} | {:.2} |",
             ours.cpu_s_per_stream_minute,
@@ -68,20 +72,20 @@ pub async fn channel(dev: &Dev, name: &str) -> anyhow::Result<(String, String)> 
     Ok((field("stream_key")?, field("playback_id")?))
 }
 
-async fn measure(root: u32, count: usize) -> proc::Usage {
+async fn measure(root: u32, count: usize, window: Duration) -> proc::Usage {
     tokio::time::sleep(SETTLE).await;
     let before = usage(root);
-    tokio::time::sleep(WINDOW).await;
+    tokio::time::sleep(window).await;
     let after = usage(root);
-    let minutes = count as f64 * WINDOW.as_secs_f64() / 60.0;
+    let minutes = count as f64 * window.as_secs_f64() / 60.0;
     proc::Usage {
         cpu_s: (after.cpu_s - before.cpu_s) / minutes,
         pss_mib: after.pss_mib / count as f64,
     }
 }
 
-async fn headwater(clip: &Path, count: usize) -> anyhow::Result<Figure> {
-    let mut dev = Dev::start_with(&["--log", "warn"], &[]).await?;
+async fn headwater(clip: &Path, count: usize, window: Duration) -> anyhow::Result<Figure> {
+    let mut dev = Dev::start_with(&[], &[("HEADWATER_LOG", "warn")]).await?;
     let mut publishers = Vec::new();
     let mut playback = Vec::new();
     for number in 0..count {
@@ -101,14 +105,12 @@ async fn headwater(clip: &Path, count: usize) -> anyhow::Result<Figure> {
             tokio::time::sleep(Duration::from_secs(5)).await;
         }
     });
-    let usage = measure(dev.pid()?, count).await;
+    let usage = measure(dev.pid()?, count, window).await;
     watching.abort();
     let mut healthy = 0;
     for id in &playback {
-        let state = http::get(&format!("{}/{id}/state.json", dev.running.origin_url))
-            .await?
-            .text();
-        healthy += usize::from(state.contains("\"live\""));
+        let playlist = Playlist::first_of(&format!("{}/{id}", dev.running.origin_url)).await;
+        healthy += usize::from(playlist.is_ok_and(|p| p.keeps_up(BEHIND_MAX)));
     }
     drop(publishers);
     dev.stop().await?;
@@ -119,7 +121,7 @@ async fn headwater(clip: &Path, count: usize) -> anyhow::Result<Figure> {
     })
 }
 
-async fn nginx(clip: &Path, count: usize) -> anyhow::Result<Figure> {
+async fn nginx(clip: &Path, count: usize, window: Duration) -> anyhow::Result<Figure> {
     let folder = tempfile::tempdir()?;
     let port = free_port()?;
     let root = folder.path().display();
@@ -154,9 +156,15 @@ async fn nginx(clip: &Path, count: usize) -> anyhow::Result<Figure> {
     let publishers = (0..count)
         .map(|n| clip::push(clip, &format!("rtmp://127.0.0.1:{port}/live/s{n}"), &[]))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let usage = measure(server.id().context("nginx has ended")?, count).await;
+    let usage = measure(server.id().context("nginx has ended")?, count, window).await;
     let healthy = (0..count)
-        .filter(|n| folder.path().join(format!("hls/s{n}.m3u8")).is_file())
+        .filter(|n| {
+            let playlist = std::fs::metadata(folder.path().join(format!("hls/s{n}.m3u8")));
+            let written = playlist.and_then(|m| m.modified()).ok();
+            written
+                .and_then(|at| at.elapsed().ok())
+                .is_some_and(|age| age < BEHIND_MAX)
+        })
         .count();
     drop(publishers);
     headwater_tests::dev::signal(server.id().context("nginx has ended")?, "TERM").await?;

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Measures the release build against FFmpeg and nginx and prints Markdown; docs/benchmarks.md holds a dated copy.
+# usage: infra/bench.sh [--quick] [transcode|passthrough|delay|startup|delivery|waiters]... (all when none is named)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+export HEADWATER_BINARY=$PWD/target/release/headwater
+case $target in /*) HEADWATER_BINARY=$target/release/headwater ;; esac
+flags=(--window-s 60)
+transcode=(--seconds 20 --runs 2)
+if [ "${1:-}" = --quick ]; then
+  shift
+  flags=(--window-s 20 --counts 1,10)
+  transcode=(--seconds 8 --runs 1)
+fi
+[ $# -gt 0 ] || set -- transcode passthrough delay startup delivery waiters
+# Thousands of connections on both sides.
+ulimit -n "$(ulimit -Hn)"
+
+echo "Building the measuring programs" >&2
+cargo build --release --locked -p headwater-tests --bin bench
+cargo build --release --locked -p headwater-gpu-worker --examples
+
+results=$target/bench.md
+{
+  echo "Measured $(date -u +%F) at commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown);" \
+    "$(ffmpeg -version | awk 'NR == 1 {print "FFmpeg " $3}'), $(nginx -v 2>&1 | sed 's/nginx version: //')," \
+    "Linux $(uname -r)."
+  echo
+  for name in "$@"; do
+    if [ "$name" = transcode ]; then
+      echo "### Transcoding against the FFmpeg CLI"
+      echo
+      gpu-worker/benches/transcode.py "${transcode[@]}" --bin "$target/release/examples"
+      echo
+    else
+      "$target/release/bench" "${flags[@]}" "$name"
+    fi
+  done
+} | tee "$results"
+echo "These figures are also in $results" >&2
