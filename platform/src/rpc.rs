@@ -25,6 +25,9 @@ pub const MESSAGE_MAX_BYTES: usize = 64 << 20;
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// HTTP/2 flow-control window of one connection, bytes.
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+/// Largest HTTP/2 frame taken, bytes: a part of a few hundred kilobytes then comes in one frame, not in dozens of 16 KiB,
+/// each with a read of its own.
+const FRAME_MAX_BYTES: u32 = 1 << 20;
 /// A silent connection is asked for a sign of life this often.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// And given up when none comes.
@@ -119,6 +122,7 @@ pub fn client(url: &str, config: &RpcConfig) -> anyhow::Result<Client> {
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_MAX_BYTES)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT);
     if let Some(tls) = config.tls()? {
@@ -150,6 +154,7 @@ pub async fn serve(
         .tcp_nodelay(true)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_MAX_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(InterceptorLayer::new(check));
