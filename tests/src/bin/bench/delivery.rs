@@ -39,6 +39,9 @@ pub async fn run() -> anyhow::Result<()> {
         .find(|l| !l.starts_with('#') && !l.is_empty())
         .context("no variant")?
         .to_string();
+    // What the origin held before its first viewer came is listed whole; parts are listed from then on.
+    http::get(&format!("{base}{media}")).await?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     let playlist = http::get(&format!("{base}{media}")).await?.text();
     let folder = media.rsplit_once('/').map(|(f, _)| f.to_string()).unwrap_or_default();
     let segment = playlist
@@ -85,7 +88,9 @@ pub async fn run() -> anyhow::Result<()> {
     }
     println!();
     drop(publisher);
-    server.kill().await?;
+    // The master takes its worker along only when it is asked to stop.
+    headwater_tests::dev::signal(server.id().context("nginx has ended")?, "TERM").await?;
+    server.wait().await?;
     dev.stop().await?;
     Ok(())
 }
