@@ -221,9 +221,7 @@ async fn the_store_may_be_slow_and_vanish() -> anyhow::Result<()> {
     watch_on(&chain, 0, &channel, 2).await?;
     chain.store.set_line(Line::Open);
     encoder.sends(2 * FPS).await?;
-    let spooled = chain.workers[0]
-        .metric("headwater_worker_spooled_bytes_total", "")
-        .await?;
+    let spooled = chain.workers[0].metric("worker_spooled_bytes_total", "").await?;
     assert!(spooled > 0, "more waited than memory has room for");
 
     // Away at the end as well: the replay waits for it.

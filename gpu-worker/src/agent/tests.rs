@@ -107,6 +107,7 @@ async fn a_broadcast_is_assigned_followed_and_finished() {
                 Kind::Segment(_) => {}
                 Kind::Ended(_) => kinds.push('e'),
                 Kind::Lagged(_) => kinds.push('l'),
+                Kind::Synced(_) => {}
             }
         }
     };

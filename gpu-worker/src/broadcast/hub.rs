@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use headwater_model::proto::worker::{
-    Ended, Lagged, LiveEvent, Part, Presentation, PresentationEpoch, Segment, live_event::Kind,
+    Ended, Lagged, LiveEvent, Part, Presentation, PresentationEpoch, Segment, Synced, live_event::Kind,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -112,6 +112,7 @@ impl Hub {
                 None => first.extend(kept.parts.iter().map(|p| event(Kind::Part(p.clone())))),
             }
         }
+        first.push(event(Kind::Synced(Synced {})));
         first.extend(state.ended.clone().map(|reason| event(Kind::Ended(Ended { reason }))));
         let (events, inbox) = mpsc::channel(SUBSCRIBER_EVENTS_MAX.max(first.len()));
         for event in first {
@@ -260,9 +261,10 @@ mod tests {
             Some(Kind::Segment(s)) => format!("segment {} {:?}", s.seq, std::str::from_utf8(&s.data).unwrap_or("?")),
             Some(Kind::Ended(_)) => "ended".into(),
             Some(Kind::Lagged(_)) => "lagged".into(),
+            Some(Kind::Synced(_)) => "synced".into(),
             None => "nothing".into(),
         };
-        events.iter().map(word).collect()
+        events.iter().map(word).filter(|word| word != "synced").collect()
     }
 
     async fn read(subscription: Subscription) -> Vec<LiveEvent> {

@@ -224,7 +224,7 @@ pub(crate) async fn follow(broadcast: &Broadcast, mut until: impl FnMut(&LiveEve
             Some(Kind::Segment(_)) => seen.segments += 1,
             Some(Kind::Ended(_)) => seen.ended = true,
             Some(Kind::Lagged(_)) => seen.lagged = true,
-            None => {}
+            Some(Kind::Synced(_)) | None => {}
         }
         if done {
             break;

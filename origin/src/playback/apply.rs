@@ -65,8 +65,8 @@ impl Applier {
                 return Step::Ended;
             }
             Some(EventKind::Lagged(_)) => return Step::Again("parts were left out for slowness"),
-            // A later version's event that this one does not know.
-            None => Ok(()),
+            // The one who reads the subscription minds the former; the latter is a later version's event.
+            Some(EventKind::Synced(_)) | None => Ok(()),
         };
         match outcome {
             Ok(()) => Step::Continue,

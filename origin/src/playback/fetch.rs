@@ -160,7 +160,8 @@ impl Broadcast {
             if segment.complete {
                 return Some(Ok(Place::Memory(segment.parts.clone())));
             }
-            if seq == next && !state.window.ended() {
+            // Before all that is there has come, what seems to be under way may only be half told.
+            if seq == next && state.is_synced && !state.window.ended() {
                 return Some(Ok(Place::Open));
             }
         }

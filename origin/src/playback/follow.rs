@@ -21,9 +21,9 @@ use crate::limits::{FOLLOW_IDLE, SUBSCRIBE_PAUSE};
 
 /// How often a follower looks whether anybody still watches.
 const IDLE_CHECK: Duration = Duration::from_secs(5);
-/// A new subscription begins with what is there already: that is over once nothing has come for the first of these, or
-/// the second after it began.
-const SYNCED: (Duration, Duration) = (Duration::from_millis(40), Duration::from_secs(1));
+/// A new subscription begins with what is there already, and the worker says when that is over. What came by then is
+/// shown even where it does not.
+const SYNCED_MAX: Duration = Duration::from_secs(1);
 /// A worker that has not begun to answer by then is not there.
 const SUBSCRIBE: Duration = Duration::from_secs(5);
 
@@ -145,8 +145,7 @@ impl Follower {
         };
         let mut looked_back = false;
         let mut synced = self.broadcast.read().is_synced;
-        let synced_latest = Instant::now() + SYNCED.1;
-        let mut quiet = std::pin::pin!(sleep_until(synced_latest));
+        let mut synced_latest = std::pin::pin!(sleep_until(Instant::now() + SYNCED_MAX));
         let mut idle_check = tokio::time::interval(IDLE_CHECK);
         loop {
             tokio::select! {
@@ -157,8 +156,8 @@ impl Follower {
                             backoff.reset();
                             self.look_back(seq);
                         }
-                        if !synced {
-                            quiet.as_mut().reset(synced_latest.min(Instant::now() + SYNCED.0));
+                        if !synced && matches!(event.kind, Some(EventKind::Synced(_))) {
+                            synced_latest.as_mut().reset(Instant::now());
                         }
                         match self.applier.apply(&self.broadcast, &self.context.objects, event) {
                             Step::Continue => {}
@@ -178,7 +177,7 @@ impl Follower {
                         return Listened::Broken;
                     }
                 },
-                () = quiet.as_mut(), if !synced => {
+                () = synced_latest.as_mut(), if !synced => {
                     synced = true;
                     self.broadcast.change(Scope::All, |state| state.is_synced = true);
                 }

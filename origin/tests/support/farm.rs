@@ -11,7 +11,7 @@ use headwater_model::proto::api::resolve_response::State;
 use headwater_model::proto::api::{ResolveRequest, ResolveResponse};
 use headwater_model::proto::worker::live_event::Kind as EventKind;
 use headwater_model::proto::worker::live_server::{Live, LiveServer};
-use headwater_model::proto::worker::{Ended, LiveEvent, SubscribeRequest};
+use headwater_model::proto::worker::{Ended, LiveEvent, SubscribeRequest, Synced};
 use headwater_origin::{Config, Outside};
 use headwater_platform::Process;
 use headwater_platform::hints::{Hints, MemoryHints};
@@ -266,6 +266,7 @@ impl Live for FakeLive {
         for event in &said.0 {
             let _ = sender.send(Ok(event.clone()));
         }
+        let _ = sender.send(Ok(event(EventKind::Synced(Synced {}))));
         said.1.push(sender);
         Ok(Response::new(UnboundedReceiverStream::new(receiver)))
     }
