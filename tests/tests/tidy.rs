@@ -118,7 +118,7 @@ fn outside_things_appear_only_behind_their_seam() {
         ("redis", &["headwater-platform"]),
         ("aws-sdk-s3", &["headwater-platform"]),
         ("s3s", &["headwater", "headwater-tests"]),
-        ("s3s-fs", &["headwater", "headwater-tests"]),
+        ("s3s-fs", &["headwater-tests"]),
         ("tokio-rustls", &["headwater-origin", "headwater-ingest-edge"]),
         ("prost", &["headwater-model", "headwater-gpu-worker"]),
     ];
