@@ -43,6 +43,48 @@ async fn a_broadcast_goes_through_whole_and_is_settled_by_its_last_acknowledgeme
 }
 
 #[tokio::test]
+async fn an_ended_broadcast_is_kept_until_acknowledged_or_known_to_be_over() {
+    let stage = Stage::new().await;
+    let mut encoder = stage.live().await;
+    encoder.play(50).await;
+    let mut worker = stage.worker(0, 1, 0).await;
+    encoder.finish(&stage.farm.key(1)).await;
+    worker.until_end().await;
+    // Its last acknowledgement never arrives.
+    drop(worker);
+    stage.farm.when("the end told twice", |b| b.reports.len() >= 2).await;
+    let id = stage.farm.opened(0).await;
+    let mut again = stage.worker(0, 1, 0).await;
+    again.until_end().await;
+    assert_eq!(
+        again.videos(),
+        50,
+        "a worker that was not finished gets it all once more"
+    );
+    drop(again);
+    stage.farm.set(|b| b.finished = true);
+    let forgotten = async {
+        loop {
+            match Worker::try_open(stage.link, &id, 1, 0).await {
+                Err(status) => return status.code(),
+                Ok(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    assert_eq!(soon("the edge to forget it", forgotten).await, Code::NotFound);
+    assert!(
+        stage
+            .farm
+            .books
+            .borrow()
+            .reports
+            .iter()
+            .all(|r| r.state() == Publishing::Ended)
+    );
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_scheduler_is_told_describes_the_source() {
     let stage = Stage::new().await;
     let mut encoder = stage.live().await;

@@ -103,15 +103,15 @@ impl scheduler_server::Scheduler for Service {
         let shared = self.leading()?;
         let done = async {
             let now = shared.clock.now();
-            if broadcast::report(shared.database.pool(), broadcast, publish, report, now)
+            let reported = broadcast::report(shared.database.pool(), broadcast, publish, report, now)
                 .await
-                .map_err(refused)?
-            {
+                .map_err(refused)?;
+            if reported.changed {
                 let reason = clipped(&request.reason);
                 tracing::info!(broadcast.id = %broadcast, "publisher of {broadcast}: {report:?} {reason}");
                 self.changed(broadcast);
             }
-            Ok(Response::new(ReportPublisherResponse {}))
+            Ok(Response::new(ReportPublisherResponse { over: reported.over }))
         };
         done.instrument(span).await
     }

@@ -90,7 +90,8 @@ impl Stage {
             .map(|response| response.into_inner()))
     }
 
-    async fn report(&self, broadcast: BroadcastId, publish: PublishId, state: State) -> Result<(), Status> {
+    /// Says what became of a publisher; whether the broadcast is over.
+    async fn report(&self, broadcast: BroadcastId, publish: PublishId, state: State) -> Result<bool, Status> {
         let request = ReportPublisherRequest {
             broadcast_id: broadcast.into(),
             publish_id: publish.into(),
@@ -98,7 +99,10 @@ impl Stage {
             reason: "as the test wants it".into(),
         };
         let mut client = self.client().map_err(|error| Status::internal(error.to_string()))?;
-        client.report_publisher(request).await.map(|_| ())
+        client
+            .report_publisher(request)
+            .await
+            .map(|said| said.into_inner().over)
     }
 
     async fn finish(&self, broadcast: BroadcastId, generation: u64) -> Result<(), Status> {
@@ -229,10 +233,22 @@ async fn a_broadcast_is_opened_once_placed_continued_taken_over_and_finished() -
 
     stage.report(broadcast, third, State::Ended).await?;
     assert_eq!(stage.channel_shown().await?.state(), Shown::Finishing);
+    assert!(
+        !stage.report(broadcast, third, State::Ended).await?,
+        "its worker is still at it"
+    );
     assert_refused(stage.finish(broadcast, 0).await, Code::Aborted, "generation 1")?;
     assert_refused(stage.finish(broadcast, 2).await, Code::Aborted, "generation 1")?;
     stage.finish(broadcast, 1).await?;
     stage.finish(broadcast, 1).await?;
+    assert!(
+        stage.report(broadcast, third, State::Ended).await?,
+        "the edge may forget it"
+    );
+    assert!(
+        stage.report(broadcast, first, State::Ended).await?,
+        "and so may an earlier one"
+    );
     let ended = stage.channel_shown().await?;
     assert_eq!((ended.state(), ended.worker_url.as_str()), (Shown::Ended, ""));
     assert_refused(

@@ -21,11 +21,15 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_CAP: Duration = Duration::from_secs(3);
 /// A broadcast that has ended is kept for workers this long at most.
 const ENDED_KEEP_MAX: Duration = Duration::from_secs(600);
+/// A worker's last acknowledgement may get lost. Between two questions whether the broadcast is over, at first and later.
+const ASK_FIRST: Duration = Duration::from_secs(1);
+const ASK_CAP: Duration = Duration::from_secs(30);
 
 /// The next thing to do.
 #[derive(Debug, PartialEq)]
 enum Step {
     Open(OpenBroadcastRequest),
+    /// Of the end, again and again: the answer says when the broadcast is over.
     Report {
         id: BroadcastId,
         state: Publishing,
@@ -37,15 +41,33 @@ enum Step {
     Done,
 }
 
-/// What the scheduler knows.
-#[derive(Debug, Default, PartialEq)]
+/// What the scheduler knows, and has said.
+#[derive(Debug)]
 struct Told {
     publish: String,
     state: Option<Publishing>,
+    /// When to report the end once more.
+    ask_at: Option<Instant>,
+    asks: Backoff,
+    /// The broadcast is over: what is still held is stored, or never will be.
+    over: bool,
+}
+
+impl Told {
+    /// That `publish` is live.
+    fn of(publish: String) -> Self {
+        Self {
+            publish,
+            state: Some(Publishing::Live),
+            ask_at: None,
+            asks: Backoff::new(ASK_FIRST, ASK_CAP),
+            over: false,
+        }
+    }
 }
 
 pub(super) async fn run(broadcast: Arc<Broadcast>, registry: Arc<Registry>) {
-    let mut told = Told::default();
+    let mut told = Told::of(String::new());
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
     loop {
         let mut changed = pin!(broadcast.changed.notified());
@@ -107,21 +129,25 @@ async fn act(
                 }
                 Err(transient) => return Err(transient),
             }
-            *told = Told {
-                publish,
-                state: Some(Publishing::Live),
-            };
+            *told = Told::of(publish);
         }
         Step::Report { id, state, reason } => {
             match registry.deps.scheduler.report(id, &told.publish, state, &reason).await {
-                Ok(()) => info!(broadcast.id = %id, "broadcast {id}: {} ({reason})", word(state)),
+                Ok(over) => {
+                    if told.state != Some(state) {
+                        info!(broadcast.id = %id, "broadcast {id}: {} ({reason})", word(state));
+                    }
+                    told.over = over;
+                }
                 Err(SchedulerError::Refused(why)) => {
                     error!(broadcast.id = %id, "the scheduler does not take the report of broadcast {id}: {why}");
+                    told.over = true;
                 }
                 Err(transient) => return Err(transient),
             }
             told.state = Some(state);
             if state == Publishing::Ended {
+                told.ask_at = Some(Instant::now() + told.asks.delay());
                 broadcast.set_progress(Progress::Concluded);
             }
         }
@@ -160,8 +186,10 @@ impl Broadcast {
             Phase::Away { reason, .. } => Some((Publishing::Away, reason)),
             Phase::Ended { reason, .. } => Some((Publishing::Ended, reason)),
         };
+        let settled = self.buffer.is_settled();
+        let asks = told.ask_at.is_some_and(|at| now >= at) && !settled && !told.over;
         if let (Some(id), Some((publishing, reason))) = (state.id, due)
-            && told.state != Some(publishing)
+            && (told.state != Some(publishing) || (asks && publishing == Publishing::Ended))
         {
             return Step::Report {
                 id,
@@ -172,8 +200,11 @@ impl Broadcast {
         match &state.phase {
             Phase::Live => Step::Wait(None),
             Phase::Away { until, .. } => Step::Wait(Some(*until)),
-            Phase::Ended { .. } if state.id.is_none() || self.buffer.is_settled() => Step::Done,
-            Phase::Ended { at, .. } => Step::Wait(Some(*at + ENDED_KEEP_MAX)),
+            Phase::Ended { .. } if state.id.is_none() || settled || told.over => Step::Done,
+            Phase::Ended { at, .. } => {
+                let keep = *at + ENDED_KEEP_MAX;
+                Step::Wait(Some(told.ask_at.map_or(keep, |ask| ask.min(keep))))
+            }
         }
     }
 

@@ -55,14 +55,14 @@ impl Scheduler {
         Ok((id, said))
     }
 
-    /// Says what became of a publisher. Idempotent.
+    /// Says what became of a publisher. Idempotent. True once the broadcast is over and no worker will ask for it again.
     pub(super) async fn report(
         &self,
         broadcast: BroadcastId,
         publish_id: &str,
         state: State,
         reason: &str,
-    ) -> Result<(), SchedulerError> {
+    ) -> Result<bool, SchedulerError> {
         let report = ReportPublisherRequest {
             broadcast_id: broadcast.to_string(),
             publish_id: publish_id.to_owned(),
@@ -70,7 +70,9 @@ impl Scheduler {
             reason: reason.to_owned(),
         };
         let mut client = self.client.clone();
-        within(client.report_publisher(Request::new(report))).await.map(|_| ())
+        within(client.report_publisher(Request::new(report)))
+            .await
+            .map(|said| said.over)
     }
 }
 

@@ -141,24 +141,36 @@ pub(crate) enum Report {
     Ended,
 }
 
-/// Takes an edge's word on a publisher. Says whether anything changed: reports of a publish that another has taken
-/// over from, and those that come twice, change nothing.
+/// What a report came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reported {
+    /// `false` for reports of a publish that another has taken over from, and for those that come twice.
+    pub(crate) changed: bool,
+    /// The broadcast has ended: nobody will ask its edge for anything any more.
+    pub(crate) over: bool,
+}
+
+/// Takes an edge's word on a publisher.
 pub(crate) async fn report(
     pool: &PgPool,
     broadcast: BroadcastId,
     publish: PublishId,
     report: Report,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<Reported, Error> {
     let changed = match report {
         Report::Live => queries::publisher_live(pool, broadcast, publish).await?,
         Report::Away => queries::publisher_away(pool, broadcast, publish, now).await?,
         Report::Ended => queries::publisher_ended(pool, broadcast, publish, now).await?,
     };
-    if !changed && !queries::exists(pool, broadcast).await? {
-        return Err(Error::Unknown(broadcast));
-    }
-    Ok(changed)
+    // What has just changed is not over.
+    let over = match changed {
+        true => false,
+        false => queries::is_over(pool, broadcast)
+            .await?
+            .ok_or(Error::Unknown(broadcast))?,
+    };
+    Ok(Reported { changed, over })
 }
 
 /// The end of a broadcast as its worker tells it.

@@ -225,11 +225,12 @@ async fn insert_publish(
     Ok(())
 }
 
-pub(super) async fn exists(on: &PgPool, broadcast: BroadcastId) -> Result<bool> {
+/// Whether a broadcast has ended; `None` for one that never was.
+pub(super) async fn is_over(on: &PgPool, broadcast: BroadcastId) -> Result<Option<bool>> {
     Ok(
-        sqlx::query_scalar("select exists (select 1 from broadcast where broadcast_id = $1)")
+        sqlx::query_scalar("select state = 'ended' from broadcast where broadcast_id = $1")
             .bind(broadcast.as_str())
-            .fetch_one(on)
+            .fetch_optional(on)
             .await?,
     )
 }
