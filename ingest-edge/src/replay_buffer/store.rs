@@ -8,12 +8,11 @@ use headwater_model::proto::media;
 
 use super::{Item, Limits, Stats};
 
-/// What an entry costs beside its media.
-const ENTRY_BYTES: usize = size_of::<Entry>();
-/// A deque this much larger than its content gives memory back.
-const SHRINK_FACTOR: usize = 4;
-/// A deque up to this many entries is never shrunk.
-const SHRINK_ENTRIES_MIN: usize = 512;
+/// What an entry costs beside its media: its place, the room that the deque keeps for growth, and what the allocator and
+/// the reference count of the media take.
+const ENTRY_BYTES: usize = size_of::<Entry>() * 5 / 4 + 48;
+/// The deque grows by a quarter at a time, or by this many entries, and gives memory back when half of it is unused.
+const GROW_ENTRIES_MIN: usize = 64;
 /// What goes at once where there is no second random access point, 1/90000 s.
 const DROP_TICKS: i64 = 90_000;
 
@@ -73,6 +72,8 @@ pub(super) struct Store {
     newest_90k: Option<i64>,
     /// The same of video alone.
     newest_video_90k: Option<i64>,
+    /// There has been an epoch.
+    begun: bool,
     ended: bool,
     gops_lost: u64,
     gops_dropped_delivered: u64,
@@ -92,6 +93,7 @@ impl Store {
             forgotten_90k: None,
             newest_90k: None,
             newest_video_90k: None,
+            begun: false,
             ended: false,
             gops_lost: 0,
             gops_dropped_delivered: 0,
@@ -104,11 +106,12 @@ impl Store {
         }
         let entry = match item {
             Item::Epoch(epoch) => {
+                self.begun = true;
                 self.end_90k = self.end_90k.max(epoch.start_90k);
                 Entry::Epoch(Box::new(epoch))
             }
             Item::Unit(unit, arrival_us) => {
-                if self.last_epoch().is_none() {
+                if !self.begun {
                     return;
                 }
                 let pos_90k = floor_90k(unit.pts);
@@ -139,6 +142,10 @@ impl Store {
             }
         };
         self.bytes += cost(&entry);
+        if self.entries.len() == self.entries.capacity() {
+            self.entries
+                .reserve_exact((self.entries.len() / 4).max(GROW_ENTRIES_MIN));
+        }
         self.entries.push_back(entry);
     }
 
@@ -300,9 +307,9 @@ impl Store {
                 Entry::Paused { .. } | Entry::End { .. } => {}
             }
         }
-        let len = self.entries.len().max(SHRINK_ENTRIES_MIN);
-        if self.entries.capacity() > SHRINK_FACTOR * len {
-            self.entries.shrink_to(2 * len);
+        let room = self.entries.len() + (self.entries.len() / 4).max(GROW_ENTRIES_MIN);
+        if self.entries.capacity() > 2 * room {
+            self.entries.shrink_to(room);
         }
     }
 
@@ -349,6 +356,12 @@ impl Store {
 
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Entries that there is room for.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 
     pub fn end_90k(&self) -> i64 {

@@ -312,6 +312,32 @@ fn a_gop_without_end_is_bounded_too() {
 }
 
 #[test]
+fn room_follows_what_is_held() {
+    let buffer = buffer(LIMITS);
+    let room = || {
+        let state = buffer.lock();
+        (
+            state.store.capacity(),
+            (state.store.next_seq() - state.store.first_seq()) as usize,
+        )
+    };
+    buffer.append([epoch(0, 0)]);
+    let mut reader = buffer.open(1, 0).expect("reader");
+    for n in 0..40 {
+        buffer.append(seconds(n, n + 1));
+        drain(&mut reader);
+        let (room, held) = room();
+        assert!(
+            room <= held + held / 4 + 64,
+            "grows by little: room for {room}, {held} held"
+        );
+    }
+    reader.ack(39 * SECOND).expect("holds the link");
+    let (room, held) = room();
+    assert!(room <= 2 * (held + 64), "and shrinks: room for {room}, {held} held");
+}
+
+#[test]
 fn a_higher_generation_takes_the_link_and_lower_ones_stay_out() {
     let buffer = buffer(LIMITS);
     buffer.append([epoch(0, 0)]);

@@ -112,6 +112,10 @@ impl Cursor {
                 data,
             });
             if kind == 0 || self.at_end() {
+                // Each its own memory: a track that is kept must not hold on to the others.
+                if out.len() > 1 {
+                    out.iter_mut().for_each(|t| t.data = Bytes::copy_from_slice(&t.data));
+                }
                 return Ok(out);
             }
             if out.len() == TRACKS_MAX {

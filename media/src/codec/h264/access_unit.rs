@@ -11,6 +11,9 @@ pub const NALS_MAX: usize = 2048;
 /// Longest SEI kept, in bytes. Captions and time codes are far below.
 pub const SEI_BYTES_MAX: usize = 64 << 10;
 
+/// Bytes beside the kept NAL units that a sample may hold on to rather than be copied: delimiters, parameter sets.
+const PINNED_BYTES_MAX: usize = 128;
+
 /// An access unit as a CMAF sample has it, and what was found on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NormalisedUnit {
@@ -43,7 +46,8 @@ pub enum UnitError {
 /// Brings an access unit to 4-byte lengths without delimiters, filler and parameter sets. SEI stays.
 ///
 /// Lengths of `length_size` bytes (1 to 4) are tried first; bytes that do not fit them and begin with a start code
-/// are read as Annex B. Copies only where the kept NAL units are not one stretch with 4-byte lengths already.
+/// are read as Annex B. Copies only where the kept NAL units are not one stretch with 4-byte lengths already, or would
+/// hold on to much that is not kept.
 pub fn normalise_access_unit(payload: &Bytes, length_size: usize) -> Result<NormalisedUnit, UnitError> {
     let mut walk = Walk {
         payload,
@@ -94,9 +98,10 @@ impl Walk<'_> {
             return Err(UnitError::TooMany);
         }
         let set = |sets: &mut Vec<Bytes>| {
-            let bytes = self.payload.slice(nal.clone());
-            if sets.len() < super::PARAMETER_SETS_MAX && !sets.contains(&bytes) {
-                sets.push(bytes);
+            let bytes = &self.payload[nal.clone()];
+            if sets.len() < super::PARAMETER_SETS_MAX && !sets.iter().any(|set| set == bytes) {
+                // Copied, for sets outlive their picture.
+                sets.push(Bytes::copy_from_slice(bytes));
             }
         };
         match self.payload[nal.start] & 0x1f {
@@ -120,7 +125,10 @@ fn join(payload: &Bytes, kept: &[Range<usize>], in_place: bool) -> Bytes {
         && in_place
         && kept.windows(2).all(|pair| pair[0].end + 4 == pair[1].start)
     {
-        return payload.slice(first.start - 4..last.end);
+        let stretch = first.start - 4..last.end;
+        if payload.len() - stretch.len() <= PINNED_BYTES_MAX {
+            return payload.slice(stretch);
+        }
     }
     let mut out = BytesMut::with_capacity(kept.iter().map(|nal| nal.len() + 4).sum());
     for nal in kept {

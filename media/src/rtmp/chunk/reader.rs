@@ -1,6 +1,6 @@
 //! Chunks to messages.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::{DEFAULT_CHUNK_BYTES, Message, kind};
 
@@ -8,6 +8,8 @@ use super::{DEFAULT_CHUNK_BYTES, Message, kind};
 const CHUNK_BYTES_MAX: u32 = 0xff_ffff;
 /// Memory reserved for a message on its header's word alone; the rest only as its bytes arrive.
 const RESERVE_BYTES_MAX: usize = 512 << 10;
+/// Unused room that a finished message may keep.
+const SLACK_BYTES_MAX: usize = 64;
 /// Chunk streams remembered. Encoders use four or five.
 const CHUNK_STREAMS_MAX: usize = 64;
 /// The delta that a message with no header of its own takes over from a full header, at most. Read to the letter,
@@ -185,12 +187,19 @@ impl Reader {
         stream.open = false;
         self.partial_messages -= 1;
         self.partial_bytes -= stream.payload.len();
+        let payload = std::mem::take(&mut stream.payload);
+        // One that grew past what was reserved for it has up to twice its length.
+        let payload = if payload.capacity() - payload.len() > SLACK_BYTES_MAX {
+            Bytes::copy_from_slice(&payload)
+        } else {
+            payload.freeze()
+        };
         let message = Message {
             chunk_stream: stream.id,
             timestamp: stream.timestamp,
             kind: stream.kind,
             stream: stream.stream,
-            payload: std::mem::take(&mut stream.payload).freeze(),
+            payload,
         };
         match message.kind {
             kind::SET_CHUNK_SIZE => {
