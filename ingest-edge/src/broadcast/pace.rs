@@ -32,28 +32,26 @@ impl Pace {
         }
     }
 
-    /// Media has come up to `position_90k`.
+    /// Media has come up to `position_90k`. A pause as long as the time that has passed costs nothing, however long.
     pub fn advance(&mut self, position_90k: i64, now: Instant) {
-        self.refill(now);
         let newest = self.newest_90k.get_or_insert(position_90k);
-        if position_90k > *newest {
-            self.credit_90k -= position_90k - *newest;
-            *newest = position_90k;
-        }
+        let step = (position_90k - *newest).max(0);
+        *newest += step;
+        self.credit_90k = (self.credit_90k + self.earned(now) - step).min(self.credit_max_90k);
+        self.at = now;
     }
 
     /// How long not to read from the publisher.
-    pub fn wait(&mut self, now: Instant) -> Option<Duration> {
-        self.refill(now);
-        let owed = u64::try_from(-self.credit_90k).ok().filter(|owed| *owed > 0)?;
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        let owed = -(self.credit_90k + self.earned(now));
+        let owed = u64::try_from(owed).ok().filter(|owed| *owed > 0)?;
         Some(Duration::from_micros(owed * 100 / 9))
     }
 
-    fn refill(&mut self, now: Instant) {
+    /// What the time since the last media is worth.
+    fn earned(&self, now: Instant) -> i64 {
         let passed = ticks(now.saturating_duration_since(self.at));
-        self.at = now;
-        self.credit_90k =
-            (self.credit_90k + passed + passed * DRIFT_ALLOWED_PER_MILLE / 1_000).min(self.credit_max_90k);
+        passed + passed * DRIFT_ALLOWED_PER_MILLE / 1_000
     }
 }
 
@@ -147,6 +145,22 @@ mod tests {
         );
         pace.advance(36_060 * SECOND * 1_005 / 1_000, now);
         assert!(pace.wait(now).is_some(), "but not a minute");
+    }
+
+    #[test]
+    fn i15_a_pause_of_any_length_is_not_owed() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Duration::from_secs(8), start);
+        pace.advance(0, start);
+        let back = start + Duration::from_secs(1_200);
+        assert_eq!(pace.wait(back), None);
+        pace.advance(1_200 * SECOND, back);
+        assert_eq!(pace.wait(back), None, "the timeline went on for as long as the clock");
+        pace.advance(1_240 * SECOND, back);
+        assert!(
+            pace.wait(back).is_some(),
+            "the pause is no licence for more than the burst and what is caught up"
+        );
     }
 
     #[test]

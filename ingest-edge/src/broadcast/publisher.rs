@@ -363,3 +363,6 @@ impl Closer {
         self.handle.close(why);
     }
 }
+
+#[cfg(test)]
+mod tests;
