@@ -13,11 +13,12 @@ use crate::replay_buffer::Limits;
 /// Configuration of the `ingest-edge` role.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Addresses that RTMP publishers connect to, separated by commas.
+    /// Addresses that RTMP publishers connect to, separated by commas. `[::]` takes IPv6 and IPv4, and only IPv4 where
+    /// IPv6 is off.
     #[arg(
         long,
         env = "HEADWATER_INGEST_RTMP_LISTEN",
-        default_value = "0.0.0.0:1935",
+        default_value = "[::]:1935",
         value_delimiter = ','
     )]
     pub ingest_rtmp_listen: Vec<SocketAddr>,

@@ -72,11 +72,9 @@ pub struct Edge {
 impl Edge {
     /// Binds the listeners.
     pub async fn bind(config: Config) -> anyhow::Result<Self> {
-        let mut rtmp = Vec::new();
-        for address in &config.ingest_rtmp_listen {
-            let bound = TcpListener::bind(address).await;
-            rtmp.push(bound.with_context(|| format!("HEADWATER_INGEST_RTMP_LISTEN: cannot listen on {address}"))?);
-        }
+        let rtmp = rtmp::bind(&config.ingest_rtmp_listen).map_err(|(address, error)| {
+            anyhow::Error::new(error).context(format!("HEADWATER_INGEST_RTMP_LISTEN: cannot listen on {address}"))
+        })?;
         let address = config.ingest_rpc_listen;
         let link = TcpListener::bind(address).await;
         let link = link.with_context(|| format!("HEADWATER_INGEST_RPC_LISTEN: cannot listen on {address}"))?;

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::process::Stdio;
 
 use support::{Stage, Worker, soon};
@@ -112,5 +113,49 @@ async fn gstreamer_with_sound() {
     let worker = pulled(&stage).await;
     assert_eq!(worker.videos(), 120);
     assert!((185..=190).contains(&worker.audios()), "{}", worker.audios());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a18_one_address_takes_publishers_of_both_families() {
+    let Ok(_) = std::net::TcpListener::bind("[::1]:0") else {
+        println!("SKIPPED: IPv6 is off on this machine");
+        return;
+    };
+    let stage = Stage::with(&["--ingest-rtmp-listen", "[::]:0"]).await;
+    let port = stage.listens[1].port();
+    for (channel, host) in [(1, "[::1]"), (2, "127.0.0.1"), (3, "localhost")] {
+        let url = format!("rtmp://{host}:{port}/live/{}", stage.farm.key(channel));
+        let arguments = format!("-v error -f lavfi -i sine=r=48000 -t 1 -c:a aac -f flv {url}");
+        push("ffmpeg", &arguments).await;
+    }
+    let peers = stage.farm.books.borrow().peers.clone();
+    assert_eq!(
+        peers[..2],
+        ["::1", "127.0.0.1"],
+        "an IPv4 publisher keeps its own address"
+    );
+    stage.stop().await;
+}
+
+/// User and password are asked for by servers that know them. Here the key alone counts: encoders that were given both
+/// publish all the same, and a key that was filled in as one of the two is found there.
+#[tokio::test]
+async fn c19_an_encoder_with_user_and_password_publishes() {
+    let ended = |b: &support::farm::Books| b.opens.iter().map(|(id, _)| id).collect::<HashSet<_>>().len();
+    let stage = Stage::new().await;
+    let (edge, key) = (stage.rtmp, stage.farm.key(1));
+    let sound = "-v error -f lavfi -i sine=r=48000 -t 1 -c:a aac -f flv";
+    push("ffmpeg", &format!("{sound} rtmp://studio:secret@{edge}/live/{key}")).await;
+    for authmod in ["auto", "adobe"] {
+        let gst = format!(
+            "-q audiotestsrc num-buffers=50 samplesperbuffer=1024 ! audio/x-raw,rate=48000,channels=2 ! avenc_aac \
+             ! aacparse ! flvmux streamable=true ! rtmp2sink authmod={authmod} username=studio password=secret \
+             location=rtmp://{edge}/live/{key}"
+        );
+        push("gst-launch-1.0", &gst).await;
+    }
+    let books = stage.farm.when("three broadcasts", |b| ended(b) >= 3).await;
+    assert_eq!((books.authorised >= 1, books.refused), (true, 0));
     stage.stop().await;
 }

@@ -139,6 +139,25 @@ async fn other_protocols_and_noise_end_alone() {
 }
 
 #[tokio::test]
+async fn a4_a_browser_is_told_what_this_port_is_for() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let stage = Stage::new().await;
+    let mut socket = tokio::net::TcpStream::connect(stage.rtmp)
+        .await
+        .expect("the edge listens");
+    let request = "POST /open/1 HTTP/1.1\r\nHost: edge\r\nContent-Length: 1\r\n\r\n\0";
+    socket.write_all(request.as_bytes()).await.expect("a socket");
+    let mut answer = String::new();
+    // Neither a reset nor a wait for the linger's end: the answer is whole and the connection closes behind it.
+    soon("an answer", socket.read_to_string(&mut answer))
+        .await
+        .expect("text");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.ends_with("player page.\n"), "{answer}");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a16_an_address_that_connects_too_often_is_cut_off_and_the_others_are_not() {
     let stage = Stage::with(&["--ingest-address-burst", "3", "--ingest-address-per-s", "1"]).await;
     let mut live = Vec::new();

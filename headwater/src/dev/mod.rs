@@ -12,7 +12,7 @@ mod redis;
 mod roles;
 mod s3;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub struct Config {
     /// Folder that holds databases, media, logs and this installation's secrets.
     #[arg(long, env = "HEADWATER_DEV_DATA_DIR", default_value = "var")]
     pub data_dir: PathBuf,
-    /// Where encoders push RTMP.
+    /// Where encoders push RTMP. At 127.0.0.1, `[::1]` with the same port takes them too, where IPv6 is on.
     #[arg(long, env = "HEADWATER_DEV_RTMP_LISTEN", default_value = "127.0.0.1:1935")]
     pub rtmp_listen: SocketAddr,
     /// Where players and browsers read.
@@ -133,14 +133,32 @@ pub async fn run(config: Config, admin: SocketAddr, process: Process) -> anyhow:
     served.and(stopped)
 }
 
+impl Config {
+    /// Where encoders push RTMP, `localhost` in either family included.
+    fn rtmp_listens(&self) -> Vec<SocketAddr> {
+        let mut addresses = vec![self.rtmp_listen];
+        if self.rtmp_listen.ip() == Ipv4Addr::LOCALHOST && ipv6_is_on() {
+            addresses.push(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), self.rtmp_listen.port()));
+        }
+        addresses
+    }
+}
+
+fn ipv6_is_on() -> bool {
+    std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
 /// Finds out at once, and by name, when an address that people use is taken.
 async fn reserve(config: &Config) -> anyhow::Result<Vec<TcpListener>> {
     let mut held = Vec::new();
-    for (name, address) in [
-        ("HEADWATER_DEV_RTMP_LISTEN", config.rtmp_listen),
+    let rtmp = config
+        .rtmp_listens()
+        .into_iter()
+        .map(|at| ("HEADWATER_DEV_RTMP_LISTEN", at));
+    for (name, address) in rtmp.chain([
         ("HEADWATER_DEV_HTTP_LISTEN", config.http_listen),
         ("HEADWATER_DEV_API_LISTEN", config.api_listen),
-    ] {
+    ]) {
         held.push(TcpListener::bind(address).await.with_context(|| {
             format!("cannot listen on {address}: is another program using it? Choose another address with {name}")
         })?);

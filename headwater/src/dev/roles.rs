@@ -66,8 +66,9 @@ pub async fn start(
         ("s3-access-key", outside.store.s3_access_key.clone()),
         ("s3-secret-key", outside.store.s3_secret_key.reveal().to_string()),
     ];
+    let rtmp: Vec<String> = config.rtmp_listens().iter().map(ToString::to_string).collect();
     let mut edge: headwater_ingest_edge::Config = options(&[
-        ("ingest-rtmp-listen", config.rtmp_listen.to_string()),
+        ("ingest-rtmp-listen", rtmp.join(",")),
         ("ingest-rpc-listen", edge_rpc.clone()),
         ("ingest-rpc-url", url(&edge_rpc)),
         ("api-rpc-url", url(&api_rpc)),

@@ -14,6 +14,7 @@ use headwater_media::rtmp::{
     Event, FIRST_BYTE_DEADLINE, HANDSHAKE_DEADLINE, HandshakeError, Limits, PUBLISH_DEADLINE, Publish, RANDOM_BYTES,
     REFUSAL_LINGER, Refusal, ServerSession, SessionError, Stage,
 };
+use headwater_model::StreamKey;
 use rand::Rng as _;
 use tokio::io::{AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
@@ -244,6 +245,7 @@ impl<S: Transport> Connection<S> {
                 format!("The address holds no usable stream key: {error}."),
             )
         })?;
+        let address = address.with_key(|text| StreamKey::parse(text).is_ok());
         let grant = self
             .shared
             .keys

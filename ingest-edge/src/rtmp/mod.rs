@@ -4,6 +4,7 @@
 //! costs its task, some 8 KiB, and a publisher that much and the message it is sending.
 
 mod connection;
+mod listen;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use connection::Connection;
+pub(crate) use listen::bind;
 use socket::Transport;
 
 use crate::broadcast::{Bounds, Registry};
@@ -96,7 +98,8 @@ impl Server {
             // A socket without them works; the likely cause is that the peer has gone already.
             debug!("socket options refused: {error}");
         }
-        let connection = Connection::new(stream, peer.ip(), self.shared.clone());
+        // An IPv4 publisher on an address of both families is one by its IPv4 address.
+        let connection = Connection::new(stream, peer.ip().to_canonical(), self.shared.clone());
         self.tasks.spawn(async move {
             count(connection.run().await.as_str());
             drop(slot);

@@ -30,8 +30,12 @@ pub struct Books {
     pub revoked: Vec<u64>,
     pub reconnect_window_s: u32,
     pub bitrate_max_bps: u64,
+    /// Workers have written the replays of the broadcasts that ended.
+    pub finished: bool,
     /// Sent with the next broadcast opened, as if it had begun elsewhere: its wall clock and next epoch.
     pub continues: Option<(i64, u32)>,
+    /// Where publishers came from.
+    pub peers: Vec<String>,
     pub authorised: usize,
     pub refused: usize,
     pub opens: Vec<(BroadcastId, OpenBroadcastRequest)>,
@@ -113,9 +117,12 @@ impl Ingest for Farm {
         }
         let channel = (1..10).find(|n| self.key(*n) == key.expose());
         let channel = channel.filter(|n| !self.books.borrow().revoked.contains(n));
-        self.set(|b| match channel {
-            Some(_) => b.authorised += 1,
-            None => b.refused += 1,
+        self.set(|b| {
+            b.peers.push(asked.peer_address.clone());
+            match channel {
+                Some(_) => b.authorised += 1,
+                None => b.refused += 1,
+            }
         });
         let channel = channel.ok_or_else(|| Status::unauthenticated("This stream key is unknown or was revoked."))?;
         let books = self.books.borrow();
@@ -168,13 +175,15 @@ impl Scheduler for Farm {
         if self.books.borrow().scheduler_down {
             return Err(Status::unavailable("the scheduler is down"));
         }
+        let mut over = false;
         self.set(|b| {
+            over = b.finished && report.state() == Publishing::Ended;
             if report.state() == Publishing::Ended {
                 b.open.retain(|_, (id, _)| id.to_string() != report.broadcast_id);
             }
             b.reports.push(report);
         });
-        Ok(Response::new(ReportPublisherResponse {}))
+        Ok(Response::new(ReportPublisherResponse { over }))
     }
 
     async fn finish_broadcast(

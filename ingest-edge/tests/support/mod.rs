@@ -41,7 +41,9 @@ struct Arguments {
 /// A running edge, its farm, and how to reach them.
 pub struct Stage {
     pub farm: Farm,
+    /// The first of `listens`.
     pub rtmp: SocketAddr,
+    pub listens: Vec<SocketAddr>,
     pub link: SocketAddr,
     pub process: Process,
     serving: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -71,13 +73,14 @@ impl Stage {
         ];
         let arguments = Arguments::parse_from(fixed.into_iter().chain(arguments.iter().copied()));
         let edge = Edge::bind(arguments.config).await.expect("free ports");
-        let rtmp = edge.rtmp_addresses().expect("bound")[0];
+        let listens = edge.rtmp_addresses().expect("bound");
         let link = edge.link_address().expect("bound");
         let process = Process::new();
         let serving = tokio::spawn(edge.serve(process.clone()));
         Self {
             farm,
-            rtmp,
+            rtmp: listens[0],
+            listens,
             link,
             process,
             serving,

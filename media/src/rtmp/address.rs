@@ -9,7 +9,7 @@ pub struct Address {
     pub key: String,
     /// Query parameters, decoded; those of the name win over those of the application, those over `tcUrl`'s.
     pub query: Vec<(String, String)>,
-    /// User and password of `tcUrl`.
+    /// User and password of `tcUrl`. Never log them: one may be the key.
     pub credentials: Option<(String, String)>,
 }
 
@@ -46,6 +46,11 @@ impl Address {
         if key.is_none() {
             key = apps.next_back().cloned();
         }
+        if key.is_none() {
+            let filled_in = |(user, password): &(String, String)| [password, user].map(String::to_owned);
+            let texts = url.credentials.as_ref().map(filled_in).into_iter().flatten();
+            key = texts.into_iter().find(|text| !trim(text).is_empty());
+        }
         let key = tidy_key(key.unwrap_or_default())?;
         // Applications and names that repeat each other ("live" and "live/KEY") say it once.
         let app = apps
@@ -65,6 +70,18 @@ impl Address {
             query,
             credentials: url.credentials,
         })
+    }
+
+    /// The same with the first text as its key that `is_key` knows the shape of: the key itself, then what was filled
+    /// in as password or user. Unchanged where none is one.
+    pub fn with_key(mut self, is_key: impl Fn(&str) -> bool) -> Self {
+        let (user, password) = self.credentials.clone().unwrap_or_default();
+        let asked = ["password", "user"].map(|name| self.parameter(name).unwrap_or_default().to_owned());
+        let texts = [self.key.clone(), password, user].into_iter().chain(asked);
+        if let Some(key) = texts.filter_map(|text| tidy_key(text).ok()).find(|text| is_key(text)) {
+            self.key = key;
+        }
+        self
     }
 
     /// A query parameter by name.
@@ -272,6 +289,31 @@ mod tests {
                 .credentials,
             None
         );
+    }
+
+    #[test]
+    fn c19_d14_a_key_filled_in_as_user_or_password_is_found() {
+        let is_key = |text: &str| text.starts_with("sk_");
+        let cases = [
+            ("live", "sk_a", "rtmp://sk_b:sk_c@h/live", "sk_a"),
+            ("live", "stream", "rtmp://studio:sk_c@h/live", "sk_c"),
+            ("live", "stream", "rtmp://sk_b:x@h/live", "sk_b"),
+            ("live", "", "rtmp://sk_b@h/live", "sk_b"),
+            ("", "", "rtmp://studio:sk_c@h/", "sk_c"),
+            ("", "", "rtmp://sk_b@h", "sk_b"),
+            ("live?authmod=adobe&user=sk_d", "stream", "rtmp://h/live", "sk_d"),
+            (
+                "live?authmod=llnw&user=studio",
+                "sk_a",
+                "rtmp://h/live?authmod=llnw&user=studio",
+                "sk_a",
+            ),
+            ("live", "stream", "rtmp://studio:secret@h/live", "stream"),
+        ];
+        for (app, name, tc_url, key) in cases {
+            let address = Address::resolve(app, name, tc_url).expect("has a key").with_key(is_key);
+            assert_eq!(address.key, key, "{app} {name} {tc_url}");
+        }
     }
 
     #[test]

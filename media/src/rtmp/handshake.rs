@@ -53,6 +53,19 @@ pub(super) fn check_version(byte: u8) -> Result<(), HandshakeError> {
     }
 }
 
+/// What a stranger is told in its own protocol, where that is simple enough to be read.
+pub(super) fn word_to(stranger: HandshakeError) -> Option<String> {
+    const SENTENCE: &str = "This port takes live streams over RTMP. Set rtmp:// and this address in an encoder; \
+                            to watch, use the address of the player page.\n";
+    (stranger == HandshakeError::Http).then(|| {
+        format!(
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nConnection: close\r\n\r\n{SENTENCE}",
+            SENTENCE.len()
+        )
+    })
+}
+
 /// S0, S1 and S2 for a C1.
 pub(super) fn answer(c1: &[u8; PACKET_BYTES], random: &[u8; RANDOM_BYTES]) -> BytesMut {
     let mut out = BytesMut::with_capacity(1 + 2 * PACKET_BYTES);

@@ -278,7 +278,10 @@ impl ServerSession {
             collected.extend_from_slice(now);
             *input = rest;
             if let Some(&version) = collected.first() {
-                handshake::check_version(version)?;
+                handshake::check_version(version).inspect_err(|stranger| {
+                    let word = handshake::word_to(*stranger).unwrap_or_default();
+                    self.output.extend_from_slice(word.as_bytes());
+                })?;
             }
             if let Ok(c1) = <&[u8; PACKET_BYTES]>::try_from(collected.get(1..).unwrap_or_default()) {
                 self.output.extend_from_slice(&handshake::answer(c1, random));

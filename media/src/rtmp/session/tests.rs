@@ -223,7 +223,23 @@ fn a4_strangers_fail_on_the_first_byte() {
     ] {
         let mut session = session();
         assert_eq!(session.receive(&[byte]), Err(error.into()));
-        assert_eq!(session.take_output(), None);
+        let told = session
+            .take_output()
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert_eq!(
+            told.is_some(),
+            error == HandshakeError::Http,
+            "only HTTP is answered in kind"
+        );
+        if let Some(told) = told {
+            let (head, sentence) = told.split_once("\r\n\r\n").expect("a head and a body");
+            assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+            assert!(
+                head.contains(&format!("\r\nContent-Length: {}\r\n", sentence.len())),
+                "{head}"
+            );
+            assert!(sentence.contains("RTMP"), "{sentence}");
+        }
     }
 }
 

@@ -60,6 +60,31 @@ fn c6_commands_of_every_kind_keep_the_connection() {
 }
 
 #[test]
+fn c19_credentials_in_connect_are_no_question() {
+    for app in [
+        "live?authmod=adobe&user=studio",
+        "live?authmod=llnw&user=studio&challenge=x&response=y&opaque=z",
+    ] {
+        let (mut client, mut session) = (Client::new(), session());
+        let fields = object([
+            ("app", app.into()),
+            ("tcUrl", format!("rtmp://h/{app}").as_str().into()),
+        ]);
+        client
+            .connect(fields)
+            .publish(1, "KEY")
+            .send(&mut session)
+            .expect("valid");
+        assert_eq!(
+            client.commands(&mut session),
+            ["_result NetConnection.Connect.Success"],
+            "not challenged"
+        );
+        assert!(matches!(&events(&mut session)[..], [_, Event::PublishRequested(p)] if p.name == "KEY"));
+    }
+}
+
+#[test]
 fn c9_publish_again_after_delete_stream() {
     let (mut client, mut session) = live();
     client.command(0, &["FCUnpublish".into(), 6.0.into(), Value::Null, "KEY".into()]);
