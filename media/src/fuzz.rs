@@ -2,6 +2,8 @@
 //!
 //! Each takes any bytes and must neither panic nor run long; the results are looked at no further.
 
+mod seeds;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::codec::{aac, h264};
@@ -12,6 +14,8 @@ use crate::rtmp::chunk::{Reader, ReaderLimits};
 use crate::rtmp::{Event, Limits, RANDOM_BYTES, ServerSession};
 use crate::window::key::{Key, PublicName};
 use crate::{cmaf, flv, normalise};
+
+pub use seeds::seeds;
 
 /// A parser's entry.
 pub type Target = fn(&[u8]);
