@@ -27,7 +27,7 @@ pub struct ManifestOptions<'a> {
 }
 
 /// Renders the manifest: dynamic while the broadcast runs, static once it has ended. `None` while there is nothing
-/// to list.
+/// to list, and in the first moments until every rendition has media.
 pub fn manifest(window: &Window, options: &ManifestOptions<'_>) -> Option<String> {
     let view = window.view(options.keep_ms)?;
     let first = window.epochs().first()?;
@@ -61,8 +61,26 @@ struct Page<'a> {
     zero_ms: i64,
 }
 
+/// Whether [`manifest`] has something to list, at less cost.
+pub fn is_playable(window: &Window) -> bool {
+    window.view(Some(1)).is_some() && (window.epochs().len() > 1 || !is_beginning(window))
+}
+
+/// Whether the newest period has yet to be listed: many players take only the representations that it has when they
+/// first see it, and some take a period in which others appear for a broken one.
+fn is_beginning(window: &Window) -> bool {
+    let low_latency = window.settings().latency == LatencyMode::Low;
+    let first_seq = window.epoch().map_or(0, |epoch| epoch.first_seq);
+    window.is_beginning(|track| {
+        let open = track.open().filter(|_| low_latency).map(|open| open.seq);
+        track.last_seq().max(open).is_some_and(|seq| seq >= first_seq)
+    })
+}
+
 struct Period<'a> {
     epoch: &'a Epoch,
+    /// First number of the epoch that follows.
+    before: u64,
     timelines: Vec<(&'a Rendition, Timeline)>,
     end_90k: i64,
 }
@@ -93,11 +111,13 @@ impl<'a> Page<'a> {
             let end_90k = timelines.iter().map(|(r, t)| t.end_90k(r.scale())).max()?;
             Some(Period {
                 epoch,
+                before,
                 timelines,
                 end_90k,
             })
         };
-        epochs.iter().zip(next).filter_map(period).collect()
+        let listed = epochs.len() - usize::from(is_beginning(self.window));
+        epochs.iter().zip(next).take(listed).filter_map(period).collect()
     }
 
     fn open(&self, out: &mut String, periods: &[Period<'_>], end_90k: i64) {
@@ -118,8 +138,11 @@ impl<'a> Page<'a> {
         } else {
             attribute(out, "type", |out| out.push_str("dynamic"));
             attribute(out, "availabilityStartTime", |out| text::date(out, self.zero_ms));
-            let edge = self.view.slots.last().map_or(MediaTime::ZERO, |slot| slot.end);
-            let newest = periods.last().map_or(self.zero_ms, |p| p.epoch.wallclock_ms_at(edge));
+            let newest = periods.last().map_or(self.zero_ms, |p| {
+                let listed = |seq: u64| seq < p.before;
+                let edge = self.view.slots.iter().rev().find(|slot| listed(slot.seq));
+                p.epoch.wallclock_ms_at(edge.map_or(MediaTime::ZERO, |slot| slot.end))
+            });
             attribute(out, "publishTime", |out| text::date(out, newest));
             // Low latency players must learn of each segment as it starts.
             let update_90k = if self.low_latency() { target_90k / 2 } else { target_90k };

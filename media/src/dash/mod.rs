@@ -11,7 +11,7 @@
 mod manifest;
 mod timeline;
 
-pub use manifest::{ManifestOptions, manifest};
+pub use manifest::{ManifestOptions, is_playable, manifest};
 
 #[cfg(test)]
 mod tests;

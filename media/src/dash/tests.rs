@@ -155,3 +155,55 @@ fn a_manifest_says_the_same_however_often_it_is_asked() {
     assert_eq!(manifest(&window, &LIVE), manifest(&window, &LIVE));
     assert_eq!(manifest(&Window::new(window.settings()), &LIVE), None);
 }
+
+/// One epoch of two renditions that begins at `first_seq`.
+fn begin(window: &mut Window, first_seq: u64) {
+    let epoch = Epoch {
+        index: u32::from(first_seq > 0),
+        first_seq,
+        start_90k: i64::try_from(first_seq).expect("small") * 180_000,
+        wallclock_ms: 1_771_035_200_000 + i64::try_from(first_seq).expect("small") * 2_000,
+        renditions: vec![rendition("source", Kind::Video), rendition("audio", Kind::Audio)],
+    };
+    window.apply_presentation(1, vec![epoch]).expect("in order");
+}
+
+fn finish(window: &mut Window, name: &str, scale: u32, seq: u64) {
+    let segment = Segment {
+        seq,
+        generation: 1,
+        decode_time: i64::try_from(seq).expect("small") * i64::from(scale) * 2,
+        duration: scale * 2,
+        size_bytes: 1,
+        parts: Vec::new(),
+    };
+    window.apply_segment(name, segment).expect("known");
+}
+
+#[test]
+fn a_period_is_listed_with_all_its_renditions() {
+    let mut window = Window::new(Settings {
+        latency: LatencyMode::Low,
+    });
+    let periods = |window: &Window| manifest(window, &LIVE).map(|text| text.matches("<Period ").count());
+    let mut step = |change: &mut dyn FnMut(&mut Window), listed: Option<usize>| {
+        change(&mut window);
+        assert_eq!(periods(&window), listed);
+        assert_eq!(is_playable(&window), listed.is_some());
+    };
+    step(&mut |w| begin(w, 0), None);
+    step(&mut |w| finish(w, "source", 90_000, 0), None);
+    let part = |seq: u64| Part {
+        index: 0,
+        generation: 1,
+        decode_time: i64::try_from(seq).expect("small") * 96_000,
+        duration: 16_000,
+        independent: true,
+    };
+    step(&mut |w| w.apply_part("audio", 0, part(0)).expect("known"), Some(1));
+    step(&mut |w| finish(w, "audio", 48_000, 0), Some(1));
+    step(&mut |w| begin(w, 1), Some(1));
+    step(&mut |w| finish(w, "source", 90_000, 1), Some(1));
+    // Sound that does not come is not waited for after four seconds.
+    step(&mut |w| finish(w, "source", 90_000, 2), Some(2));
+}

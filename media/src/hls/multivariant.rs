@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::text;
 use crate::segmenter::LatencyMode;
-use crate::window::{Epoch, Kind, Rendition, Window};
+use crate::window::{Kind, Rendition, Track, Window};
 
 /// What players should start with where the network is unknown: the nearest variant comes first.
 const FIRST_VARIANT_BPS: u32 = 2_000_000;
@@ -22,14 +22,20 @@ pub struct MultivariantOptions<'a> {
 }
 
 /// Renders the multivariant playlist of the newest epoch. `None` before the first epoch, and while a video
-/// rendition has nothing that a player could load (with sound alone: while the sound has not).
+/// rendition has nothing that a player could load (with sound alone: while the sound has not), and in the first
+/// moments until all have.
 pub fn multivariant(window: &Window, options: &MultivariantOptions<'_>) -> Option<String> {
     let epoch = window.epoch()?;
-    let mut video: Vec<&Rendition> = playable(window, epoch, Kind::Video, options).collect();
-    let audio: Vec<&Rendition> = playable(window, epoch, Kind::Audio, options).collect();
+    let parts = options.parts_suffice && window.settings().latency == LatencyMode::Low;
+    let playable = |track: &Track| !track.segments().is_empty() || parts && track.open().is_some();
+    let of = |kind| {
+        let all = epoch.renditions.iter().filter(move |r| r.kind == kind);
+        all.filter(|r| window.track(&r.name).is_some_and(playable))
+    };
+    let mut video: Vec<&Rendition> = of(Kind::Video).collect();
+    let audio: Vec<&Rendition> = of(Kind::Audio).collect();
     let has_video = epoch.renditions.iter().any(|r| r.kind == Kind::Video);
-    let all_ready = video.len() + audio.len() == epoch.renditions.len();
-    if video.is_empty() && (has_video || audio.is_empty()) || !window.ended() && !all_ready && first_moments(window) {
+    if video.is_empty() && (has_video || audio.is_empty()) || window.is_beginning(playable) {
         return None;
     }
     video.sort_by_key(|r| std::cmp::Reverse(r.bandwidth_bps));
@@ -57,35 +63,6 @@ pub fn multivariant(window: &Window, options: &MultivariantOptions<'_>) -> Optio
         );
     }
     Some(out)
-}
-
-/// Whether the epoch's renditions are still appearing: a rendition that a player never sees in the list is lost to
-/// it, so the list waits for all of them at first, and goes without the missing afterwards.
-fn first_moments(window: &Window) -> bool {
-    let most = window
-        .tracks()
-        .map(|(_, track)| track.segments().len())
-        .max()
-        .unwrap_or(0);
-    most < 2
-}
-
-fn playable<'a>(
-    window: &'a Window,
-    epoch: &'a Epoch,
-    kind: Kind,
-    options: &MultivariantOptions<'_>,
-) -> impl Iterator<Item = &'a Rendition> {
-    let parts = options.parts_suffice && window.settings().latency == LatencyMode::Low;
-    epoch
-        .renditions
-        .iter()
-        .filter(move |r| r.kind == kind)
-        .filter(move |r| {
-            window
-                .track(&r.name)
-                .is_some_and(|track| !track.segments().is_empty() || parts && track.open().is_some())
-        })
 }
 
 fn media(out: &mut String, rendition: &Rendition, default: bool, options: &MultivariantOptions<'_>) {

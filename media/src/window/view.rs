@@ -1,9 +1,15 @@
 //! The master timeline: what every rendition's playlist lists, in the same numbers.
 
-use super::{OpenSegment, Segment, Track, Window};
+use super::{Kind, OpenSegment, Rendition, Segment, Track, Window};
 use crate::time::{MediaTime, Round, Timescale};
 
 use super::edit::{PARTS_KEPT_TARGETS, SEGMENTS_MAX};
+
+/// Milliseconds of an epoch's media after which lists go without a picture that has not appeared: a rung that is
+/// encoded may begin late on a busy machine.
+const PICTURE_AWAITED_MS: i64 = 12_000;
+/// The same for sound, which a publisher may announce and never send.
+const SOUND_AWAITED_MS: i64 = 4_000;
 
 /// One number of the master timeline.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +79,31 @@ impl Window {
         slots.reverse();
         let gaps_before = if self.ended { u64::MAX } else { recent };
         Some(View { gaps_before, slots })
+    }
+
+    /// Whether renditions of the newest epoch still begin: some do not have what players need (`has`), and may soon. A
+    /// rendition that a player does not see in its first list is lost to it, so lists wait for all of them.
+    pub(crate) fn is_beginning(&self, has: impl Fn(&Track) -> bool) -> bool {
+        let Some(epoch) = self.epoch().filter(|_| !self.ended) else {
+            return false;
+        };
+        let track = |rendition: &Rendition| self.track(&rendition.name);
+        let made_ms = |rendition| {
+            let segments = track(rendition).into_iter().flat_map(|t| t.segments().iter().rev());
+            let ticks: i64 = segments
+                .take_while(|s| s.seq >= epoch.first_seq)
+                .map(|s| i64::from(s.duration))
+                .sum();
+            MediaTime::new(ticks, rendition.scale()).to_ms()
+        };
+        let lacking = epoch.renditions.iter().filter(|r| !track(r).is_some_and(&has));
+        let awaited_ms = lacking.map(|r| match r.kind {
+            Kind::Video => PICTURE_AWAITED_MS,
+            Kind::Audio => SOUND_AWAITED_MS,
+        });
+        awaited_ms
+            .max()
+            .is_some_and(|awaited_ms| epoch.renditions.iter().all(|r| made_ms(r) < awaited_ms))
     }
 
     fn lead(&self, seq: u64) -> Option<Slot> {

@@ -18,7 +18,7 @@ impl Origin {
     pub(super) async fn manifest(&self, headers: &HeaderMap, playback: &str) -> Result<Response<Body>, Refusal> {
         let shown = self.broadcasts.find(playback, None).await.map_err(refusal::find)?;
         let broadcast = &shown.broadcast;
-        let listable = |state: &State| (state.is_synced && state.window.view(Some(1)).is_some()).then_some(());
+        let listable = |state: &State| (state.is_synced && dash::is_playable(&state.window)).then_some(());
         match broadcast.wait_for(broadcast.all(), listable).await {
             Ok(()) => {}
             Err(WaitError::TimedOut) => return Err(NOTHING),
