@@ -15,6 +15,7 @@ const HELP = `usage: play.mjs --url URL [options]
   --player NAME         embed (default), hlsjs, shaka, dashjs
   --format hls|dash     for shaka with --id (default dash)
   --path FILE           with --id: the playlist or manifest, for instance dvr.m3u8
+  --await               wait until the address answers before the page is opened
   --seconds N           how long to watch (default 10)
   --levels              choose each quality in turn, and wait until its pictures are on screen
   --seek                seek back to a quarter of the window, then to the end, and wait for pictures each time
@@ -30,7 +31,7 @@ what must hold, else exit code 1:
   --no-media            nothing is expected to play; only --expect-state counts`
 
 const OPTIONS = {
-  url: 'string', id: 'string', player: 'string', format: 'string', path: 'string', seconds: 'string', levels: 'boolean', seek: 'boolean',
+  url: 'string', id: 'string', player: 'string', format: 'string', path: 'string', await: 'boolean', seconds: 'string', levels: 'boolean', seek: 'boolean',
   'start-timeout-s': 'string', viewport: 'string', screenshot: 'string', json: 'boolean', 'expect-state': 'string',
   'expect-live': 'string', 'min-frames': 'string', 'min-played-s': 'string', 'max-startup-ms': 'string', 'max-stall-ms': 'string',
   'max-stalls': 'string', 'max-dropped': 'string', 'max-latency-ms': 'string', 'min-levels': 'string', 'max-errors': 'string',
@@ -66,6 +67,7 @@ async function run(args) {
     page.on('pageerror', (error) => consoleErrors.push(`uncaught: ${error.message}`.slice(0, 300)))
     await page.addInitScript(await readFile(join(dirname(fileURLToPath(import.meta.url)), 'pages/probe.js'), 'utf8'))
     const url = targetUrl(args, player)
+    if (args.await) await untilThere(url)
     await page.goto(pages ? `${pages.url}/pages/player.html?player=${player}&url=${encodeURIComponent(url)}` : url)
     const harness = player === 'embed' ? embedHarness(page) : pageHarness(page)
     return { player, url, consoleErrors, ...(await watch(page, harness, args)) }
@@ -73,6 +75,11 @@ async function run(args) {
     await browser.close()
     await pages?.close()
   }
+}
+
+/** Asks until there is an answer: the origin holds a request for what a broadcast is about to have. */
+async function untilThere(url) {
+  while (!(await fetch(url).then(({ ok }) => ok, () => false))) await new Promise((resolve) => setTimeout(resolve, 50))
 }
 
 function targetUrl({ url, id, format, path }, player) {

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use headwater_platform::Secret;
-use serde::Deserialize;
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::channel::Channel;
 use crate::outside::{Cluster, Redis, Store};
 use crate::{dev, farm, http};
 
@@ -158,16 +158,6 @@ impl Role {
     }
 }
 
-/// A channel as `headwater channel create --json` prints it.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Channel {
-    /// Public id of the channel.
-    pub playback_id: String,
-    /// Its id.
-    pub channel_id: String,
-    stream_key: String,
-}
-
 /// How a chain differs from the usual one.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -299,15 +289,7 @@ impl Chain {
 
     /// Makes a channel, with a reconnect window of so many seconds.
     pub async fn channel(&self, ladder: &str, reconnect_window_s: i32) -> anyhow::Result<Channel> {
-        let made = Command::new(dev::binary()?)
-            .args(["channel", "create", "--name", "A channel", "--json", "--ladder", ladder])
-            .envs(self.shared.iter().cloned())
-            .output()
-            .await?;
-        if !made.status.success() {
-            bail!("no channel: {}", String::from_utf8_lossy(&made.stderr));
-        }
-        let channel: Channel = serde_json::from_slice(&made.stdout)?;
+        let channel = Channel::create(self.database_url.reveal(), &["--ladder", ladder]).await?;
         sqlx::query("update channel set reconnect_window_s = $1 where channel_id = $2")
             .bind(reconnect_window_s)
             .bind(&channel.channel_id)

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::http;
+use crate::channel::{self, Channel};
 
 /// Longest that a start may take.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -169,31 +169,25 @@ impl Dev {
         format!("{}/{}", self.running.ingest_url, self.running.stream_key)
     }
 
+    /// Makes a further channel, with further options of `headwater channel create`.
+    pub async fn channel(&self, options: &[&str]) -> anyhow::Result<Channel> {
+        Channel::create(&self.running.database_url, options).await
+    }
+
+    /// `http://…/{playback_id}/{path}` of a further channel.
+    pub fn play_of(&self, channel: &Channel, path: &str) -> String {
+        format!("{}/{}/{path}", self.running.origin_url, channel.playback_id)
+    }
+
+    /// Address to push to on a further channel.
+    pub fn push_url_of(&self, channel: &Channel) -> String {
+        format!("{}/{}", self.running.ingest_url, channel.stream_key)
+    }
+
     /// Waits until the player's state is one of `states`.
     pub async fn wait_for_state(&self, states: &[&str], limit: Duration) -> anyhow::Result<serde_json::Value> {
-        let url = self.play("state.json");
-        let mut seen = String::new();
-        let reached = async {
-            let mut every = tokio::time::interval(Duration::from_millis(100));
-            loop {
-                every.tick().await;
-                let Ok(answer) = http::get(&url).await else { continue };
-                seen = answer.text();
-                let Ok(state) = serde_json::from_str::<serde_json::Value>(&seen) else {
-                    continue;
-                };
-                if states.iter().any(|s| state["state"] == *s) {
-                    return state;
-                }
-            }
-        };
-        match tokio::time::timeout(limit, reached).await {
-            Ok(state) => Ok(state),
-            Err(_) => bail!(
-                "the channel did not become {states:?} within {limit:?}; last seen: {seen}\n{}",
-                self.log()
-            ),
-        }
+        let reached = channel::wait_for_state(&self.play("state.json"), states, limit).await;
+        reached.with_context(|| self.log())
     }
 }
 

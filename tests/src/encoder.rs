@@ -95,13 +95,15 @@ impl Source {
     pub fn push(&self, url: &str) -> anyhow::Result<Encoder> {
         let mut command = Command::new("ffmpeg");
         command.args(self.arguments());
-        launch(command, url)
+        launch(command, &["-f", "flv", url])
     }
 }
 
-fn launch(mut command: Command, url: &str) -> anyhow::Result<Encoder> {
+/// Starts an `ffmpeg` that has its inputs and encoders already.
+pub(crate) fn launch(mut command: Command, output: &[&str]) -> anyhow::Result<Encoder> {
     command
-        .args(["-progress", "pipe:1", "-stats_period", "0.1", "-f", "flv", url])
+        .args(["-progress", "pipe:1", "-stats_period", "0.1"])
+        .args(output)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -128,12 +130,12 @@ pub fn push_file(file: &Path, url: &str) -> anyhow::Result<Encoder> {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-i"]);
     command.arg(file).args(["-c", "copy"]);
-    launch(command, url)
+    launch(command, &["-f", "flv", url])
 }
 
 impl Encoder {
-    /// Waits for its end; an error holds what it printed.
-    pub async fn finished(self) -> anyhow::Result<()> {
+    /// Waits for its end and returns the pictures that it sent; an error holds what it printed.
+    pub async fn finished(mut self) -> anyhow::Result<u64> {
         let output = self.child.wait_with_output().await?;
         if !output.status.success() {
             bail!(
@@ -142,7 +144,8 @@ impl Encoder {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        Ok(())
+        while self.frames.changed().await.is_ok() {}
+        Ok(*self.frames.borrow())
     }
 
     /// Waits for a failure and returns what it printed.

@@ -1,9 +1,12 @@
 //! What the tests across processes share: the real binary as a newcomer runs it, independent clients, and judges.
 
+pub mod browser;
 pub mod chain;
+pub mod channel;
 pub mod dev;
 pub mod encoder;
 pub mod farm;
 pub mod http;
 pub mod marks;
 pub mod outside;
+pub mod proc;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::process::Command;
 
+use crate::encoder::{self, Encoder};
+
 /// Longest that making or reading a film may take.
 const FFMPEG_LIMIT: Duration = Duration::from_secs(90);
 /// Pictures are read back as this many cells: a row of bits, and below it the flash.
@@ -17,6 +19,60 @@ const ROWS: usize = 9;
 const MARK_S: f64 = 0.1;
 /// Samples/s at which sound is read back.
 const RATE: usize = 48_000;
+
+/// Numbered pictures of so many frames per second (a fraction), with a flash at the start of each "second" of as many
+/// frames as the rate has, rounded up.
+fn pictures((num, den): (u32, u32), size: &str) -> String {
+    let second = num.div_ceil(den);
+    let flash = f64::from(second) * MARK_S;
+    let bit = "if(mod(floor(N/pow(2,X)),2),235,16)";
+    let lum = format!("if(lt(Y,3),{bit},if(lt(mod(N,{second}),{flash}),235,16))");
+    let cells = format!("color=size={COLUMNS}x{ROWS}:rate={num}/{den},format=yuv444p,geq=lum='{lum}':cb=128:cr=128");
+    format!("{cells},scale={size}:flags=neighbor,format=yuv420p,setsar=1")
+}
+
+/// Sound that beeps with the flashes of [`pictures`].
+fn beeps((num, den): (u32, u32), samples_per_s: u32) -> String {
+    let second = f64::from(num.div_ceil(den)) * f64::from(den) / f64::from(num);
+    format!("aevalsrc='0.7*sin(6283*t)*lt(mod(t,{second}),{MARK_S})':s={samples_per_s}")
+}
+
+/// A film that is made while it is pushed.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveFilm {
+    /// `WIDTH:HEIGHT`
+    pub size: &'static str,
+    /// Frames per second, a fraction.
+    pub rate: (u32, u32),
+    /// Samples per second.
+    pub samples_per_s: u32,
+    /// Seconds.
+    pub seconds: u32,
+}
+
+impl LiveFilm {
+    /// Starts pushing it to every one of `urls`.
+    pub fn push(&self, urls: &[String]) -> anyhow::Result<Encoder> {
+        let seconds = self.seconds.to_string();
+        let mut command = ffmpeg("error");
+        command.args([
+            "-re",
+            "-f",
+            "lavfi",
+            "-t",
+            &seconds,
+            "-i",
+            &pictures(self.rate, self.size),
+        ]);
+        let beeps = beeps(self.rate, self.samples_per_s);
+        command.args(["-re", "-f", "lavfi", "-t", &seconds, "-i", &beeps]);
+        command.args("-map 0:v -map 1:a -c:v libx264 -preset ultrafast -sc_threshold 0 -g 30 -bf 0".split(' '));
+        command.args("-b:v 1200k -maxrate 1200k -bufsize 600k".split(' '));
+        command.args("-c:a aac -b:a 96k -ac 2 -flags +global_header".split(' '));
+        let outputs: Vec<String> = urls.iter().map(|url| format!("[f=flv]{url}")).collect();
+        encoder::launch(command, &["-f", "tee", &outputs.join("|")])
+    }
+}
 
 /// What to film.
 #[derive(Clone, Debug)]
@@ -59,16 +115,11 @@ impl Film {
         let mut command = ffmpeg("error");
         let seconds = self.seconds.to_string();
         if let Some(size) = self.size {
-            let (fps, flash) = (self.fps, f64::from(self.fps) * MARK_S);
-            let bit = "if(mod(floor(N/pow(2,X)),2),235,16)";
-            let lum = format!("if(lt(Y,3),{bit},if(lt(mod(N,{fps}),{flash}),235,16))");
-            let cells = format!("color=size={COLUMNS}x{ROWS}:rate={fps},format=yuv444p,geq=lum='{lum}':cb=128:cr=128");
-            let enlarge = format!("scale={size}:flags=neighbor,format=yuv420p,setsar=1{}", self.filters);
-            command.args(["-f", "lavfi", "-t", &seconds, "-i", &format!("{cells},{enlarge}")]);
+            let pictures = pictures((self.fps, 1), size) + self.filters;
+            command.args(["-f", "lavfi", "-t", &seconds, "-i", &pictures]);
         }
         if self.audio.is_some() {
-            let beep = format!("aevalsrc='0.7*sin(6283*t)*lt(mod(t,1),{MARK_S})':s=48000");
-            command.args(["-f", "lavfi", "-t", &seconds, "-i", &beep]);
+            command.args(["-f", "lavfi", "-t", &seconds, "-i", &beeps((self.fps, 1), 48_000)]);
         }
         if self.size.is_some() {
             command.args([
@@ -162,6 +213,11 @@ pub async fn numbers(input: &str) -> anyhow::Result<Vec<u32>> {
 
 /// Decodes picture stream `video` of an input, and its first sound, up to `seconds`.
 pub async fn watch(input: &str, video: usize, seconds: Option<u32>) -> anyhow::Result<Seen> {
+    watch_within(input, video, seconds, FFMPEG_LIMIT).await
+}
+
+/// The same, with a limit of one's own for how long it may take.
+pub async fn watch_within(input: &str, video: usize, seconds: Option<u32>, limit: Duration) -> anyhow::Result<Seen> {
     let folder = tempfile::tempdir()?;
     let (pictures, sound) = (folder.path().join("pictures"), folder.path().join("sound"));
     let mut command = ffmpeg("info");
@@ -181,7 +237,7 @@ pub async fn watch(input: &str, video: usize, seconds: Option<u32>) -> anyhow::R
         "aresample=48000,aformat=s16:48000:mono,ashowinfo",
     ]);
     command.args(["-f", "s16le"]).arg(&sound);
-    let said = run(command).await?;
+    let said = run_within(command, limit).await?;
     let seen = Seen {
         pictures: read_pictures(
             &std::fs::read(&pictures)?,
@@ -203,10 +259,14 @@ fn ffmpeg(level: &str) -> Command {
 }
 
 /// Runs to the end; what it printed.
-async fn run(mut command: Command) -> anyhow::Result<String> {
-    let output = tokio::time::timeout(FFMPEG_LIMIT, command.stderr(Stdio::piped()).output())
+async fn run(command: Command) -> anyhow::Result<String> {
+    run_within(command, FFMPEG_LIMIT).await
+}
+
+async fn run_within(mut command: Command, limit: Duration) -> anyhow::Result<String> {
+    let output = tokio::time::timeout(limit, command.stderr(Stdio::piped()).output())
         .await
-        .with_context(|| format!("ffmpeg did not end within {FFMPEG_LIMIT:?}: {command:?}"))??;
+        .with_context(|| format!("ffmpeg did not end within {limit:?}: {command:?}"))??;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         let lines: Vec<&str> = said.lines().filter(|l| !l.contains("Skip (")).collect();

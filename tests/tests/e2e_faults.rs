@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context as _;
-use headwater_tests::chain::{Chain, Channel, Setup, until};
+use headwater_tests::chain::{Chain, Setup, until};
+use headwater_tests::channel::Channel;
 use headwater_tests::dev;
 use headwater_tests::encoder::{self, Encoder, Source};
 use headwater_tests::http;

@@ -1,44 +1,18 @@
 //! Real players in a real browser against the real binary: live, quality switches, seeking, replay.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use headwater_tests::browser;
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder::Source;
-use tokio::process::Command;
 
 const LIVE_LIMIT: Duration = Duration::from_secs(20);
 
-/// Runs one browser client and returns its report; fails with what it saw when a condition does not hold.
+/// Runs one browser client on the demo channel.
 async fn play(dev: &Dev, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    if !folder.join("node_modules").is_dir() {
-        bail!("tests/browser has no node_modules: run `npm ci` there, or `make test`");
-    }
-    let output = Command::new("node")
-        .arg("play.mjs")
-        .args([
-            "--url",
-            &dev.running.origin_url,
-            "--id",
-            &dev.running.playback_id,
-            "--json",
-        ])
-        .args(arguments)
-        .current_dir(folder)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("cannot start node")?;
-    let (report, said) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    if !output.status.success() {
-        bail!("{arguments:?}: {said}\n{report}\n{}", dev.log());
-    }
-    serde_json::from_str(&report).context("the report is not JSON")
+    let report = browser::play(&dev.running.origin_url, &dev.running.playback_id, arguments).await;
+    report.with_context(|| dev.log())
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use headwater_tests::http;
 use tokio::process::Command;
 
 use crate::clip;
-use crate::proc::usage;
+use headwater_tests::proc::usage;
 
 const SECONDS: u32 = 8;
 

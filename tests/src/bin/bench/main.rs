@@ -8,13 +8,13 @@ mod delay;
 mod delivery;
 mod passthrough;
 mod playlist;
-mod proc;
 mod startup;
 mod waiters;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use headwater_tests::proc;
 
 /// How long and how much to measure.
 struct Options {

@@ -9,9 +9,9 @@ use headwater_tests::dev::{Dev, binary, free_port};
 use headwater_tests::http;
 use tokio::process::Command;
 
+use crate::clip;
 use crate::playlist::Playlist;
-use crate::proc::usage;
-use crate::{clip, proc};
+use headwater_tests::proc::{self, usage};
 
 /// What the start may take before anything is measured.
 const SETTLE: Duration = Duration::from_secs(15);

@@ -59,6 +59,36 @@ pub fn usage(root: u32) -> Usage {
     usage
 }
 
+/// Memory of a process that no file backs and no other process shares, MiB.
+pub fn own_mib(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kib = status.lines().find_map(|l| {
+        l.strip_prefix("RssAnon:")?
+            .split_whitespace()
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
+    kib.unwrap_or(0.0) / 1024.0
+}
+
+/// The same of a process and of those of its descendants that run the same program, MiB.
+pub fn own_tree_mib(root: u32) -> f64 {
+    let program = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let own = program(root);
+    tree(root)
+        .into_iter()
+        .filter(|pid| program(*pid) == own)
+        .map(own_mib)
+        .sum()
+}
+
+/// File descriptors that a process has open.
+pub fn descriptors(pid: u32) -> anyhow::Result<usize> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).with_context(|| format!("no process {pid}"))?;
+    Ok(open.count())
+}
+
 /// Prints what the figures depend on.
 pub fn print_conditions() -> anyhow::Result<()> {
     let cpu = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
