@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 RELEASE := target/release/headwater
 
-.PHONY: help up demo packages player build check test bench fuzz
+.PHONY: help up demo packages player build check test soak bench fuzz
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ check: player ## Format, clippy with warnings denied, tidy checks
 test: player ## Every test that needs no special hardware
 	@infra/packages.sh test
 	@infra/test.sh
+
+soak: build ## Minutes of live broadcasts under a judge's eyes: SOAK_MINUTES (default 5) and some more
+	@infra/packages.sh run
+	@infra/soak.sh
 
 bench: build ## Measure against FFmpeg and nginx; writes docs/benchmarks.md's figures
 	@infra/packages.sh bench

@@ -20,9 +20,9 @@ pub struct AdminConfig {
 }
 
 /// Serves until the process shuts down.
-pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, process: Process) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, prometheus: PrometheusHandle, process: Process) -> anyhow::Result<()> {
     let health = process.health.clone();
-    let upkeep = metrics.clone();
+    let upkeep = prometheus.clone();
     process.spawn({
         let stop = process.shutdown.clone();
         async move {
@@ -36,7 +36,14 @@ pub async fn serve(listener: TcpListener, metrics: PrometheusHandle, process: Pr
         }
     });
     let router = Router::new()
-        .route("/metrics", get(move || async move { metrics.render() }))
+        .route(
+            "/metrics",
+            get(move || async move {
+                let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+                metrics::gauge!("process_tasks").set(tasks as f64);
+                prometheus.render()
+            }),
+        )
         .route("/healthz", get(|| async { "alive\n" }))
         .route(
             "/readyz",
