@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a purpose needs and that are missing, saying what each is for.
-# usage: infra/packages.sh run|test|bench ...
+# usage: infra/packages.sh run|test|clients|bench ...
 set -euo pipefail
 
 # package                       | purpose | why
@@ -32,6 +32,10 @@ gstreamer1.0-plugins-good     test a second kind of encoder
 gstreamer1.0-plugins-bad      test a second kind of encoder
 gstreamer1.0-plugins-ugly     test a second kind of encoder
 gstreamer1.0-libav            test a second kind of encoder
+obs-studio                    clients the encoder that most streamers use
+xvfb                          clients a screen for it
+xauth                         clients leave to draw on that screen
+libgl1-mesa-dri               clients drawing without a graphics card
 nginx                         bench the peer for file delivery
 libnginx-mod-rtmp             bench the peer for ingest and packaging
 wrk                           bench load generator
