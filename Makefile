@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 RELEASE := target/release/headwater
 
-.PHONY: help up demo packages player build check test soak bench fuzz
+.PHONY: help up demo packages player build check test soak clients bench fuzz
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,11 @@ test: player ## Every test that needs no special hardware
 soak: build ## Minutes of live broadcasts under a judge's eyes: SOAK_MINUTES (default 5) and some more
 	@infra/packages.sh run
 	@infra/soak.sh
+
+clients: player ## Push with OBS, which is installed for it, and watch
+	@infra/packages.sh run clients
+	@cargo build --locked --bin headwater
+	@cargo test --locked --workspace --test clients -- --test-threads=1
 
 bench: build ## Measure against FFmpeg and nginx; writes docs/benchmarks.md's figures
 	@infra/packages.sh bench

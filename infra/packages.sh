@@ -34,7 +34,6 @@ gstreamer1.0-plugins-ugly     test a second kind of encoder
 gstreamer1.0-libav            test a second kind of encoder
 obs-studio                    clients the encoder that most streamers use
 xvfb                          clients a screen for it
-xauth                         clients leave to draw on that screen
 libgl1-mesa-dri               clients drawing without a graphics card
 nginx                         bench the peer for file delivery
 libnginx-mod-rtmp             bench the peer for ingest and packaging

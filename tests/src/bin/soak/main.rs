@@ -122,9 +122,8 @@ async fn run(dev: &Dev, what: &'static str, film: LiveFilm, ladder: &str) -> any
     let mut sights = Vec::new();
     for (on_air, (hls, dash)) in on_air.iter().zip(seen) {
         let named = |how: &str| format!("{what}, {}, {how}", on_air.latency);
-        let [hls, dash] =
-            [(hls, "HLS live"), (dash, "DASH live")].map(|(s, how)| picture::Sight::live(named(how), s, pushed));
-        sights.extend([hls, dash]);
+        sights.push(picture::Sight::live(named("HLS live"), hls, pushed));
+        sights.push(picture::Sight::live_dash(named("DASH live"), dash, pushed));
         let state =
             channel::wait_for_state(&dev.play_of(&on_air.channel, "state.json"), &["ended"], STATE_LIMIT).await?;
         let url = dev.play_of(&on_air.channel, "main.m3u8");
