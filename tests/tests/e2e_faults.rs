@@ -51,8 +51,20 @@ async fn media_playlists(multivariant_url: &str) -> anyhow::Result<Vec<String>> 
     Ok(listed)
 }
 
-/// The replay of one broadcast: every rung holds `frames` pictures once and in order, without a gap inside an epoch,
-/// and sound for as long; and breaks are announced exactly `discontinuities` times.
+/// Picture stream `rung` of a replay holds `frames` pictures once and in order; returns how many gaps are between them.
+async fn assert_once(url: &str, rung: usize, frames: u64) -> anyhow::Result<usize> {
+    let packets = encoder::packets(url, &format!("v:{rung}")).await?;
+    assert_eq!(packets.len() as u64, frames, "{url}, rung {rung}: every picture once");
+    let steps = packets.windows(2).map(|w| w[1].dts - w[0].dts);
+    assert!(
+        steps.clone().all(|step| step > 0.0),
+        "{url}, rung {rung}: decode times grow"
+    );
+    Ok(steps.filter(|step| *step > 1.5 / FPS as f64).count())
+}
+
+/// The replay of one broadcast, as HLS, DASH and download: every rung holds `frames` pictures once and in order, without a
+/// gap inside an epoch, and sound for as long; and breaks are announced exactly `discontinuities` times.
 async fn assert_whole(chain: &Chain, playback_id: &str, frames: u64, discontinuities: usize) -> anyhow::Result<()> {
     let mut rungs = 0;
     for url in media_playlists(&chain.play(playback_id, "main.m3u8")).await? {
@@ -76,16 +88,26 @@ async fn assert_whole(chain: &Chain, playback_id: &str, frames: u64, discontinui
             continue;
         }
         rungs += 1;
-        let packets = encoder::packets(&url, "v:0").await?;
-        assert_eq!(packets.len() as u64, frames, "{url}: every picture once\n{playlist}");
-        let steps = packets.windows(2).map(|w| w[1].dts - w[0].dts);
-        assert!(steps.clone().all(|step| step > 0.0), "{url}: decode times grow");
-        let gaps = steps.filter(|step| *step > 1.5 / FPS as f64).count();
+        let gaps = assert_once(&url, 0, frames).await?;
         assert!(
             gaps <= discontinuities,
             "{url}: {gaps} gaps, {discontinuities} announced\n{playlist}"
         );
     }
+    let state: serde_json::Value = http::get(&chain.play(playback_id, "state.json"))
+        .await?
+        .text()
+        .parse()?;
+    let broadcast = state["broadcast_id"].as_str().context("a broadcast")?;
+    for rung in 0..rungs {
+        assert_once(&chain.play(playback_id, "manifest.mpd"), rung, frames).await?;
+    }
+    assert_once(
+        &chain.play(playback_id, &format!("{broadcast}/download.mp4")),
+        0,
+        frames,
+    )
+    .await?;
     assert!(rungs > 0, "there is a picture");
     Ok(())
 }
