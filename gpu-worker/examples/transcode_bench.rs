@@ -69,6 +69,7 @@ fn main() -> Result<()> {
             }),
             from: 0,
             keys_at: Vec::new(),
+            part_target_ms: 0,
         }),
         audio: audio.map(|config| AudioConfig {
             config,

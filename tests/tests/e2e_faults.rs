@@ -384,11 +384,43 @@ async fn a_second_worker_takes_its_share_and_takes_over() -> anyhow::Result<()> 
             .filter(|generation| *generation == 2)
     })
     .await?;
+    assert_joined_at_every_part(&chain, &channels[0]).await?;
     watch_on(&chain, 0, &channels[0], 1).await?;
     let frames = first.stop().await?;
     chain.state(&channels[0], "ended").await?;
     assert_whole(&chain, &channels[0].playback_id, frames, 0).await?;
     chain.finish().await
+}
+
+/// The first segment of generation 2 can be joined at every part of the encoded rung, and later ones at their start.
+async fn assert_joined_at_every_part(chain: &Chain, channel: &Channel) -> anyhow::Result<()> {
+    let url = chain.play(&channel.playback_id, "360p/index.m3u8");
+    // Segment, part, and whether it starts with an IDR picture.
+    let part = |line: &str| {
+        let (name, rest) = line
+            .strip_prefix("#EXT-X-PART:")?
+            .split_once("URI=\"")?
+            .1
+            .split_once(".m4s\"")?;
+        let (segment, rest_of_name) = name.split_once('-')?;
+        let (generation, index) = rest_of_name.split_once('.')?;
+        let part: (u64, u32) = (segment.parse().ok()?, index.parse().ok()?);
+        (generation == "2").then_some((part, rest.contains("INDEPENDENT=YES")))
+    };
+    let parts = until("the second segment of generation 2", async || {
+        let playlist = http::get(&url).await.ok()?.text();
+        let parts: Vec<_> = playlist.lines().filter_map(part).collect();
+        let first = parts.first()?.0.0;
+        parts.iter().any(|((segment, _), _)| *segment > first).then_some(parts)
+    })
+    .await?;
+    let first = parts[0].0.0;
+    for ((segment, index), independent) in &parts {
+        assert_eq!(*independent, *segment == first || *index == 0, "{url}: {parts:?}");
+    }
+    let joined = parts.iter().filter(|((segment, _), _)| *segment == first).count();
+    assert!(joined > 1, "{url}: {parts:?}");
+    Ok(())
 }
 
 #[tokio::test]

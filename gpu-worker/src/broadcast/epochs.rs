@@ -10,7 +10,7 @@ use headwater_media::{MediaTime, Timescale, TrackKind};
 use super::packager::Packager;
 use super::plan::{Plan, Wish};
 use super::recent::Held;
-use super::runner::{Next, Runner};
+use super::runner::{Crossing, Next, Runner};
 use crate::storage::upload::Job;
 use crate::transcoder::wire::to_child;
 
@@ -105,6 +105,9 @@ impl Runner {
             held.force_idr = packager.push(held).force_idr;
         }
         let from = packager.needed_from();
+        if let (Crossing::Awaited, Some(from)) = (self.crossing, from) {
+            self.crossing = Crossing::At(from.ticks_in(Timescale::VIDEO));
+        }
         self.packager = Some(packager);
         if plan.child.is_none() {
             self.child = None;

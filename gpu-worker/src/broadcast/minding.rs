@@ -9,7 +9,7 @@ use headwater_media::{MediaTime, Timescale, TrackKind};
 use super::child::Child;
 use super::packager::Packager;
 use super::recent::Held;
-use super::runner::{Next, Runner};
+use super::runner::{Crossing, Next, Runner};
 use crate::transcoder::wire::{self, from_child, to_child};
 
 /// Longest that a child may take to drain before it is killed.
@@ -44,6 +44,10 @@ impl Runner {
             return;
         };
         complete(&mut config, packager, self.latency, from, keys_at);
+        let first = from.map(|at| Crossing::At(at.ticks_in(Timescale::VIDEO)));
+        if let Some(video) = config.video.as_mut().filter(|_| first == Some(self.crossing)) {
+            video.part_target_ms = self.latency.part_target_ms();
+        }
         child.say(to_child::Kind::Config(config));
         for held in held {
             child.say(to_child::Kind::Unit(wire_unit(held)));

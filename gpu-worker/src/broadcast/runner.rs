@@ -70,6 +70,17 @@ impl Next {
     }
 }
 
+/// How viewers come over from another worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crossing {
+    /// There was none, or none watched it.
+    Never,
+    /// In the first segment that is made here.
+    Awaited,
+    /// In the segment that starts there, 1/90000 s.
+    At(i64),
+}
+
 /// A broadcast's task: all it knows.
 pub(super) struct Runner {
     pub(super) shared: Arc<Broadcast>,
@@ -99,6 +110,8 @@ pub(super) struct Runner {
     pub(super) child_config: Option<wire::Config>,
     /// The stored epoch that goes on, until the child has shown that it makes the same.
     pub(super) continuing: Option<(Presentation, i64)>,
+    /// Viewers may be in the middle of another worker's segment.
+    pub(super) crossing: Crossing,
     /// Where the last epoch ended.
     pub(super) end_90k: i64,
     /// From where on a new child was employed each time that one failed lately.
@@ -166,7 +179,11 @@ impl Runner {
                 resume.at_90k / 90
             );
         }
+        // Plain players load whole segments, and the next one is ours from its start.
+        let taken_over = latency == LatencyMode::Low && (shared.assignment.generation > 1 || resume.seq > 0);
+        let crossing = if taken_over { Crossing::Awaited } else { Crossing::Never };
         Self {
+            crossing,
             shared,
             tools,
             latency,

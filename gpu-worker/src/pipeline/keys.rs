@@ -5,13 +5,26 @@ use std::collections::BTreeSet;
 use headwater_media::MediaTime;
 use headwater_media::segmenter::Grid;
 
+/// What a frame becomes in every rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Whatever the encoder likes.
+    No,
+    /// An IDR picture within a segment.
+    Idr,
+    /// The IDR picture that starts a segment.
+    Segment,
+}
+
 /// Marks the pictures at which every rung starts anew.
 pub(super) struct Keys {
     /// Nothing before this is shown; it only leads the decoder there.
     from: i64,
     grid: Option<Grid>,
-    /// Presentation times of marked units whose frame has not come.
+    /// Presentation times of units that start segments, whose frame has not come.
     marked: BTreeSet<i64>,
+    /// Times of IDRs within segments.
+    within: BTreeSet<i64>,
     first: bool,
 }
 
@@ -19,17 +32,18 @@ pub(super) struct Keys {
 const MARKS_MAX: usize = 64;
 
 impl Keys {
-    /// Shows frames from `from` on, all times in 1/90000 s. `marks` are IDRs beside those of the grid.
-    pub(super) fn new(from: i64, grid: Option<Grid>, marks: &[i64]) -> Self {
+    /// Shows frames from `from` on, all times in 1/90000 s. `within` are IDRs beside those that start segments.
+    pub(super) fn new(from: i64, grid: Option<Grid>, within: &[i64]) -> Self {
         Self {
             from,
             grid,
-            marked: marks.iter().copied().take(MARKS_MAX).collect(),
+            marked: BTreeSet::new(),
+            within: within.iter().copied().take(MARKS_MAX).collect(),
             first: true,
         }
     }
 
-    /// The frame at `pts` is to be an IDR.
+    /// The frame at `pts` starts a segment.
     pub(super) fn mark(&mut self, pts: i64) {
         self.marked.insert(pts);
         while self.marked.len() > MARKS_MAX {
@@ -37,22 +51,32 @@ impl Keys {
         }
     }
 
-    /// Whether the next frame becomes an IDR; `None` where it is not to be encoded at all. A marked frame that was
-    /// lost hands its mark to the next one.
-    pub(super) fn take(&mut self, pts: i64) -> Option<bool> {
+    /// What the next frame becomes; `None` where it is not to be encoded at all. A marked frame that was lost hands
+    /// its mark to the next one.
+    pub(super) fn take(&mut self, pts: i64) -> Option<Key> {
         if pts < self.from {
             return None;
         }
-        let mut key = std::mem::take(&mut self.first);
-        while self.marked.first().is_some_and(|mark| *mark <= pts) {
-            self.marked.pop_first();
-            key = true;
-        }
+        let mut segment = std::mem::take(&mut self.first) | pass(&mut self.marked, pts);
+        let within = pass(&mut self.within, pts);
         if let Some(grid) = &mut self.grid {
-            grid.present(MediaTime::video(pts), |at| key |= at == MediaTime::video(pts));
+            grid.present(MediaTime::video(pts), |at| segment |= at == MediaTime::video(pts));
         }
-        Some(key)
+        Some(match (segment, within) {
+            (true, _) => Key::Segment,
+            (false, true) => Key::Idr,
+            (false, false) => Key::No,
+        })
     }
+}
+
+/// Takes out every mark up to `pts`; whether there was one.
+fn pass(marks: &mut BTreeSet<i64>, pts: i64) -> bool {
+    let before = marks.len();
+    while marks.first().is_some_and(|mark| *mark <= pts) {
+        marks.pop_first();
+    }
+    marks.len() < before
 }
 
 #[cfg(test)]
@@ -73,7 +97,7 @@ mod tests {
         );
         let at: Vec<i64> = (0..400)
             .map(|n| 1_000 + n * 3_003)
-            .filter(|pts| keys.take(*pts) == Some(true))
+            .filter(|pts| keys.take(*pts) == Some(Key::Segment))
             .collect();
         assert_eq!(
             at,
@@ -91,12 +115,17 @@ mod tests {
 
     #[test]
     fn a_lost_picture_hands_its_mark_on() {
-        let mut keys = Keys::new(0, None, &[]);
+        let mut keys = Keys::new(0, None, &[13_000]);
         assert_eq!(keys.take(-1), None, "only leads to the start");
-        assert_eq!(keys.take(0), Some(true));
+        assert_eq!(keys.take(0), Some(Key::Segment));
         keys.mark(9_000);
-        assert_eq!(keys.take(6_000), Some(false));
-        assert_eq!(keys.take(12_000), Some(true), "the frame at 9000 was never decoded");
-        assert_eq!(keys.take(15_000), Some(false));
+        assert_eq!(keys.take(6_000), Some(Key::No));
+        assert_eq!(
+            keys.take(12_000),
+            Some(Key::Segment),
+            "the frame at 9000 was never decoded"
+        );
+        assert_eq!(keys.take(15_000), Some(Key::Idr));
+        assert_eq!(keys.take(18_000), Some(Key::No));
     }
 }

@@ -18,6 +18,7 @@
 mod audio;
 mod frame_rate;
 mod keys;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod video;
@@ -67,6 +68,8 @@ pub(crate) struct VideoPlan {
     pub from: i64,
     /// IDR pictures beside those of grid and marks: at the first frame at or after each, 1/90000 s.
     pub keys_at: Vec<i64>,
+    /// Every part of the first segment starts with an IDR, parts being at most this long; 0: only the segment does.
+    pub part_target_ms: u32,
     /// Colour description to write.
     pub colour: Colour,
 }

@@ -48,6 +48,7 @@ fn plan(source: &Source, fps: u32, rungs: Vec<Rung>) -> Plan {
             grid: grid(180_000),
             from: 0,
             keys_at: Vec::new(),
+            part_target_ms: 0,
             colour: Colour {
                 primaries: 1,
                 transfer: 1,

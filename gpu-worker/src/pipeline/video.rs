@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 
 use super::frame_rate::Thin;
-use super::keys::Keys;
+use super::keys::{Key, Keys};
+use super::parts::Parts;
 use super::{
     CORRUPT_UNITS_MAX, Output, QUEUE_FRAMES_MAX, QUEUE_UNITS_MAX, RUNGS_MAX, Sink, VideoPlan, encoder_threads,
 };
@@ -25,14 +26,19 @@ pub(super) struct Video {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// A frame on its way, and whether it becomes an IDR.
-type Shown = (Frame, bool);
+/// A frame on its way to the scaler, and what it becomes.
+type Shown = (Frame, Key);
+/// A frame on its way to an encoder, and whether it becomes an IDR.
+type Scaled = (Frame, bool);
 
 /// One rung at the scaler.
 struct Step {
     scaler: Box<dyn Scaler>,
     thin: Thin,
-    queue: SyncSender<Shown>,
+    parts: Parts,
+    /// The frame that was to be an IDR was left out: the next one is.
+    owes_idr: bool,
+    queue: SyncSender<Scaled>,
 }
 
 impl Video {
@@ -74,6 +80,8 @@ impl Video {
             steps.push(Step {
                 scaler: backend.scaler(rung.width, rung.height)?,
                 thin,
+                parts: Parts::new(plan.part_target_ms),
+                owes_idr: false,
                 queue,
             });
             encoders.push((index, encoder, frames));
@@ -169,21 +177,34 @@ fn scale(mut steps: Vec<Step>, frames: &Receiver<Shown>, sink: &Sink) {
     for (source, key) in frames {
         let mut larger = source;
         for step in &mut steps {
-            if !step.thin.keep(key) {
+            // Only segments set the pace of thinning, or a restarted run would keep other frames than the first did.
+            if !step.thin.keep(key == Key::Segment) {
+                step.owes_idr |= key == Key::Idr;
                 continue;
             }
+            let key = match std::mem::take(&mut step.owes_idr) {
+                true if key == Key::No => Key::Idr,
+                _ => key,
+            };
             match step.scaler.scale(&larger) {
                 Ok(scaled) => larger = scaled,
                 Err(error) => return sink(Output::Failed(error)),
             }
-            if step.queue.send((larger.clone(), key)).is_err() {
+            let due = step.parts.push(larger.clone(), key);
+            if !due.into_iter().flatten().all(|frame| step.queue.send(frame).is_ok()) {
                 return;
             }
         }
     }
+    for step in &mut steps {
+        if let Some(frame) = step.parts.finish() {
+            // An encoder that is gone has said why.
+            let _ = step.queue.send(frame);
+        }
+    }
 }
 
-fn encode(rung: usize, mut encoder: Box<dyn Encoder>, frames: &Receiver<Shown>, sink: &Sink) {
+fn encode(rung: usize, mut encoder: Box<dyn Encoder>, frames: &Receiver<Scaled>, sink: &Sink) {
     let give = |units: Vec<Unit>| {
         for unit in units {
             sink(Output::Video { rung, unit });

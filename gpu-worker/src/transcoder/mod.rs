@@ -132,6 +132,7 @@ fn plan(config: &wire::Config) -> Plan {
                 .map(|g| Grid::new(MediaTime::video(g.origin), MediaTime::video(g.start), g.target, g.max)),
             from: v.from,
             keys_at: v.keys_at.clone(),
+            part_target_ms: v.part_target_ms,
             colour: colour(&v.avcc),
         }),
         audio: config.audio.as_ref().map(|a| AudioPlan {

@@ -78,6 +78,9 @@ pub struct VideoConfig {
     /// More IDR pictures: at the first frame at or after each, 1/90000 s.
     #[prost(int64, repeated, tag = "10")]
     pub keys_at: Vec<i64>,
+    /// Every part of the first segment starts with an IDR picture, parts being at most this long; 0: only the segment.
+    #[prost(uint32, tag = "11")]
+    pub part_target_ms: u32,
 }
 /// The grid of [`headwater_media::segmenter::Grid`], all in 1/90000 s.
 #[derive(Clone, Copy, PartialEq, prost::Message)]

@@ -24,7 +24,7 @@ mod timing;
 pub use boundaries::{Boundaries, Config, Event, Mode, UnfitCause};
 pub use error::SegmentError;
 pub use grid::Grid;
-pub use parts::{Part, Sample, Segment};
+pub use parts::{Part, PartStarts, Sample, Segment};
 pub use rendition::{BOUNDARIES_AHEAD_MAX, Cut, HELD_UNITS_MAX, PARTS_PER_SEGMENT_MAX, Segmenter};
 pub use timing::LatencyMode;
 

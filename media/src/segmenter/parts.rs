@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use super::rendition::PARTS_PER_SEGMENT_MAX;
+use crate::time::{MediaTime, Round, Timescale};
+
 /// One access unit inside a part, with the times that its `trun` entry needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
@@ -60,9 +63,12 @@ pub(super) struct PartRule {
 }
 
 impl PartRule {
-    /// `target` in ticks of the rendition's timescale.
-    pub(super) fn new(target: i64) -> Self {
-        Self { target: target.max(1) }
+    /// For samples in `timescale`.
+    pub(super) fn of(timescale: Timescale, part_target_ms: u32) -> Self {
+        let target = MediaTime::new(i64::from(part_target_ms), Timescale::MILLIS).to(timescale, Round::Down);
+        Self {
+            target: target.ticks.max(1),
+        }
     }
 
     /// Whether a part of `len` must close before a sample of `next`.
@@ -73,5 +79,42 @@ impl PartRule {
     /// Whether a part of `len` closes at once after a sample of `last`.
     pub(super) fn full_after(&self, len: i64, last: i64) -> bool {
         len.saturating_add(last) > self.target && len.saturating_mul(100) >= self.target.saturating_mul(85)
+    }
+}
+
+/// Says which samples of one segment start a part, before anything is coded: for an encoder that puts an IDR there.
+///
+/// It counts as a [`Segmenter`](super::Segmenter) of the same part target does that is given the same durations.
+#[derive(Debug)]
+pub struct PartStarts {
+    rule: PartRule,
+    /// Length of the open part, and how many were closed.
+    len: i64,
+    closed: u32,
+}
+
+impl PartStarts {
+    /// For samples in `timescale`, and parts of at most `part_target_ms`.
+    pub fn new(timescale: Timescale, part_target_ms: u32) -> Self {
+        Self {
+            rule: PartRule::of(timescale, part_target_ms),
+            len: 0,
+            closed: 0,
+        }
+    }
+
+    /// Takes the next sample of the segment, `duration` ticks long. Whether it starts a part.
+    pub fn take(&mut self, duration: i64) -> bool {
+        self.close(self.rule.full_before(self.len, duration));
+        let starts = self.len == 0;
+        self.len = self.len.saturating_add(duration);
+        self.close(self.rule.full_after(self.len, duration));
+        starts
+    }
+
+    fn close(&mut self, due: bool) {
+        if due && self.closed + 1 < PARTS_PER_SEGMENT_MAX {
+            (self.len, self.closed) = (0, self.closed + 1);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::error::SegmentError;
 use super::parts::{Part, PartRule, Sample, Segment};
-use crate::time::{MediaTime, Round, Timescale};
+use crate::time::{MediaTime, Timescale};
 use crate::unit::{AccessUnit, TrackKind};
 
 /// Audio units that may wait for the video's watermark: a minute and a half of AAC.
@@ -65,11 +65,10 @@ struct Open {
 impl Segmenter {
     /// A segmenter of units in `timescale`, whose parts are at most `part_target_ms` long.
     pub fn new(kind: TrackKind, timescale: Timescale, part_target_ms: u32) -> Self {
-        let target = MediaTime::new(i64::from(part_target_ms), Timescale::MILLIS).to(timescale, Round::Down);
         Self {
             kind,
             timescale,
-            rule: PartRule::new(target.ticks),
+            rule: PartRule::of(timescale, part_target_ms),
             boundaries: VecDeque::new(),
             last_boundary: None,
             last_dts: None,

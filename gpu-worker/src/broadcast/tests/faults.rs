@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use headwater_media::TrackId;
 use headwater_media::window::key::{Key, SegmentName};
+use headwater_model::proto::worker::Part;
 use headwater_model::proto::worker::live_event::Kind;
 use headwater_platform::store::Fault;
 
@@ -165,6 +166,28 @@ async fn a_store_that_fails_loses_nothing_and_viewers_go_on() {
     assert_eq!(stored.probe(0, "source").await.frames.len(), frames);
 }
 
+/// Runs a broadcast to its end; the outcome, and every part that was told.
+async fn run_and_watch(farm: &Farm, generation: u64) -> (Outcome, Vec<Part>) {
+    let broadcast = farm.broadcast(generation);
+    let mut parts = Vec::new();
+    let watch = follow(&broadcast, |event| {
+        if let Some(Kind::Part(part)) = &event.kind {
+            parts.push(part.clone());
+        }
+        false
+    });
+    let run = broadcast.clone().run(farm.tools.clone());
+    let both = async { tokio::join!(run, watch) };
+    let (outcome, _) = tokio::time::timeout(HANG, both).await.expect("it ends");
+    (outcome, parts)
+}
+
+/// Where the parts of one rendition lie, from segment `from` on.
+fn places(parts: &[Part], rendition: &str, from: u64) -> Vec<(u64, u32, i64, u32)> {
+    let of = parts.iter().filter(|p| p.rendition == rendition && p.seq >= from);
+    of.map(|p| (p.seq, p.index, p.decode_time, p.duration)).collect()
+}
+
 #[tokio::test]
 async fn another_worker_goes_on_where_the_store_ends() {
     for ladder in [
@@ -174,8 +197,9 @@ async fn another_worker_goes_on_where_the_store_ends() {
         let input = input();
         let frames = input.of(TrackId::VIDEO).count();
         let undisturbed = Farm::new(vec![input.clone()], ladder.clone()).await;
-        assert_eq!(undisturbed.run().await, Outcome::Finished);
-        let farm = Farm::new(vec![input], ladder).await;
+        let (outcome, all) = run_and_watch(&undisturbed, 1).await;
+        assert_eq!(outcome, Outcome::Finished);
+        let farm = Farm::new(vec![input], ladder.clone()).await;
         farm.edge.heard.gate.send_replace(450);
         let first = farm.broadcast(1);
         let stopper = async {
@@ -190,10 +214,20 @@ async fn another_worker_goes_on_where_the_store_ends() {
         assert_eq!(outcome, Outcome::Replaced);
         let acked = *farm.edge.heard.acked_90k.borrow();
         farm.edge.heard.gate.send_replace(usize::MAX);
-        let outcome = tokio::time::timeout(HANG, farm.broadcast(2).run(farm.tools.clone()))
-            .await
-            .expect("it ends");
+        let (outcome, parts) = run_and_watch(&farm, 2).await;
         assert_eq!(outcome, Outcome::Finished);
+        // A viewer may cross at every part of the first segment, and at the start of each later one.
+        for rung in ladder.iter().filter(|r| !r.passthrough) {
+            let of: Vec<&Part> = parts.iter().filter(|p| p.rendition == rung.name).collect();
+            let first = of.first().expect("the rung goes on").seq;
+            assert!(first > 0 && of.iter().filter(|p| p.seq == first).count() > 4);
+            for part in of {
+                let wanted = part.seq == first || part.index == 0;
+                assert_eq!(part.independent, wanted, "{} {}.{}", rung.name, part.seq, part.index);
+            }
+            let places_before = places(&all, &rung.name, first);
+            assert_eq!(places(&parts, &rung.name, first), places_before, "{}", rung.name);
+        }
         let resumed = farm
             .edge
             .heard

@@ -105,6 +105,26 @@ proptest! {
     }
 
     #[test]
+    fn where_parts_start_is_known_before_they_are_cut(
+        durations in prop::collection::vec(1i64..40_000, 1..300),
+        target_ms in 200u32..1_000,
+    ) {
+        let mut segmenter = Segmenter::new(TrackKind::Video, Timescale::VIDEO, target_ms);
+        segmenter.boundary(1, MediaTime::ZERO).expect("the first");
+        let mut starts = PartStarts::new(Timescale::VIDEO, target_ms);
+        let (mut at, mut told) = (0, Vec::new());
+        for duration in durations {
+            segmenter.push(video(at, at, Some(duration as u32), at == 0)).expect("in order");
+            told.extend(starts.take(duration).then_some(at));
+            at += duration;
+        }
+        segmenter.finish(None);
+        let cuts: Vec<Cut> = std::iter::from_fn(|| segmenter.poll()).collect();
+        let cut: Vec<i64> = parts(&cuts).iter().map(|p| p.decode_time).collect();
+        prop_assert_eq!(told, cut);
+    }
+
+    #[test]
     fn a_run_resumed_at_any_boundary_goes_on_as_before(source in sources(), pick in 0usize..100) {
         let (mode, units) = (source.mode, source.units());
         let whole = run(Boundaries::new(config(mode), 5), &units, 350);
