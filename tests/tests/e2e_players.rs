@@ -62,6 +62,34 @@ async fn every_player_plays_live_and_then_the_replay() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn players_go_over_a_change_of_codec_configuration() -> anyhow::Result<()> {
+    let mut dev = Dev::start_with(&["--demo-ladder", "source"], &[]).await?;
+    // Passed through for as long as a segment may last; encoded from then on.
+    let encoder = Source {
+        gop: 1_000,
+        ..Source::default()
+    }
+    .push(&dev.push_url())?;
+    dev.wait_for_state(&["live"], LIVE_LIMIT).await?;
+    let live = ["--seconds", "6", "--expect-live", "yes", "--min-frames", "110"];
+    play(&dev, &[&["--player", "hlsjs"][..], &live].concat()).await?;
+    encoder.stop().await?;
+    dev.wait_for_state(&["ended"], Duration::from_secs(30)).await?;
+    let replay = ["--seconds", "8", "--expect-live", "no", "--min-frames", "180"];
+    for player in [
+        &["--player", "embed", "--expect-state", "replay"][..],
+        &["--player", "hlsjs"][..],
+        &["--player", "shaka", "--format", "hls"][..],
+        &["--player", "shaka", "--format", "dash"][..],
+        &["--player", "dashjs"][..],
+    ] {
+        play(&dev, &[player, &replay].concat()).await?;
+    }
+    dev.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_embed_page_waits_for_a_channel_that_is_offline() -> anyhow::Result<()> {
     let mut dev = Dev::start().await?;
     play(

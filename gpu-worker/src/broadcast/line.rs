@@ -54,6 +54,7 @@ pub(crate) enum LineMade {
 /// A rendition being cut.
 pub(crate) struct Line {
     pub(crate) planned: Planned,
+    repeat: bool,
     segmenter: Segmenter,
     writer: ChunkWriter,
     /// Arrival of each unit that is not in a part yet.
@@ -69,12 +70,15 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(planned: Planned, latency: LatencyMode) -> Self {
+    /// With `repeat`, segments carry their parameter sets: the epoch is not the broadcast's first, and readers of whole
+    /// files may know nothing but what that one began with.
+    pub(crate) fn new(planned: Planned, latency: LatencyMode, repeat: bool) -> Self {
         let kind = match planned.rendition.kind {
             Kind::Video => TrackKind::Video,
             Kind::Audio => TrackKind::Audio,
         };
-        Self {
+        let mut line = Self {
+            repeat,
             segmenter: Segmenter::new(kind, planned.rendition.scale(), latency.part_target_ms()),
             writer: ChunkWriter::new(kind),
             arrivals: VecDeque::new(),
@@ -83,8 +87,18 @@ impl Line {
             start: None,
             last_dts: None,
             limit: None,
-            planned,
+            planned: planned.clone(),
+        };
+        line.describe(planned);
+        line
+    }
+
+    /// What is known of it by now.
+    pub(crate) fn describe(&mut self, planned: Planned) {
+        if self.repeat {
+            self.writer = self.writer.clone().repeating(planned.in_band.clone());
         }
+        self.planned = planned;
     }
 
     /// Whether its units come from the child.

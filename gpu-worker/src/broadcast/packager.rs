@@ -61,7 +61,11 @@ impl Packager {
     pub(crate) fn new(plan: &Plan, mut epoch: Epoch, boundaries: Boundaries, latency: LatencyMode) -> Self {
         epoch.renditions = plan.lines.iter().map(|l| l.rendition.clone()).collect();
         Self {
-            lines: plan.lines.iter().map(|l| Line::new(l.clone(), latency)).collect(),
+            lines: plan
+                .lines
+                .iter()
+                .map(|l| Line::new(l.clone(), latency, epoch.index > 0))
+                .collect(),
             mode: plan.mode,
             lead: plan.lead,
             end_90k: epoch.start_90k,
@@ -80,7 +84,7 @@ impl Packager {
         let good = Plan::opened(&mut planned, opened);
         self.epoch.renditions = planned.iter().map(|l| l.rendition.clone()).collect();
         for (line, planned) in self.lines.iter_mut().zip(planned) {
-            line.planned = planned;
+            line.describe(planned);
         }
         good
     }

@@ -1,5 +1,6 @@
 //! What a presentation epoch is made of: which renditions, each from the source's own units or from the codec child.
 
+use bytes::Bytes;
 use headwater_media::cmaf::init_segment;
 use headwater_media::codec::{aac, h264};
 use headwater_media::segmenter::{LatencyMode, Mode};
@@ -36,6 +37,8 @@ pub(crate) struct Line {
     pub input: Input,
     /// Its description; init segment and codec string are empty until the child has told its records.
     pub rendition: Rendition,
+    /// Parameter sets of pictures, as they stand in an access unit; empty as long as the init segment.
+    pub in_band: Bytes,
 }
 
 /// A presentation epoch's renditions, and the child's part in it.
@@ -121,6 +124,7 @@ impl Plan {
                 self.lines.push(Line {
                     input: Input::Rung(rungs.len() as u32),
                     rendition,
+                    in_band: Bytes::new(),
                 });
                 rungs.push(wire::Rung {
                     width: rung.width,
@@ -159,6 +163,7 @@ impl Plan {
             self.lines.push(Line {
                 input: Input::Source(track.id),
                 rendition,
+                in_band: Bytes::new(),
             });
         } else if wish.encode {
             (rendition.timescale, rendition.sample_rate, rendition.channels) = (48_000, 48_000, 2);
@@ -166,6 +171,7 @@ impl Plan {
             self.lines.push(Line {
                 input: Input::Audio,
                 rendition,
+                in_band: Bytes::new(),
             });
             child.audio = Some(wire::AudioConfig {
                 config: track.config.record().clone(),
@@ -188,6 +194,9 @@ impl Plan {
                 Input::Audio => aac::Config::parse(opened.audio.clone()).ok().map(CodecConfig::Aac),
             };
             let Some(config) = config else { return false };
+            if let CodecConfig::H264(config) = &config {
+                line.in_band = config.in_band();
+            }
             let rendition = &mut line.rendition;
             rendition.codecs = config.codec_string();
             let language = Some(rendition.language.clone()).filter(|l| !l.is_empty());
@@ -235,6 +244,7 @@ fn source_line(track: &Track, config: &h264::Config, rung: &Rung, fps_milli: u32
     Line {
         input: Input::Source(track.id),
         rendition,
+        in_band: config.in_band(),
     }
 }
 
@@ -277,6 +287,6 @@ fn blank(name: &str, kind: Kind, timescale: u32) -> Rendition {
         language: String::new(),
         sar_num: 1,
         sar_den: 1,
-        init: bytes::Bytes::new(),
+        init: Bytes::new(),
     }
 }

@@ -20,9 +20,11 @@ const ENTRY_BYTES: usize = 16;
 
 /// Writes the parts of one rendition as CMAF chunks. Holds no state but the track's kind: the same part gives the
 /// same bytes, whichever worker writes it (but for the producer reference time).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ChunkWriter {
     track_id: u32,
+    /// Put before the first sample of each segment; empty: nothing.
+    in_band: Bytes,
 }
 
 impl ChunkWriter {
@@ -34,12 +36,30 @@ impl ChunkWriter {
             } else {
                 AUDIO_TRACK_ID
             },
+            in_band: Bytes::new(),
         }
+    }
+
+    /// Repeats parameter sets ([`h264::Config::in_band`](crate::codec::h264::Config::in_band)) before the sync sample
+    /// that starts a segment, for readers that know no sample description but the first of a file or playlist.
+    pub fn repeating(self, in_band: Bytes) -> Self {
+        Self { in_band, ..self }
     }
 
     /// One part as bytes: `styp` where it is the first of its segment, `prft` where `ntp` says when (see
     /// [`ntp_of_unix_us`]) its first sample was there, `moof`, `mdat`. The segment is its parts put together.
     pub fn write(&self, part: &Part, ntp: Option<u64>) -> Bytes {
+        match part.samples.first() {
+            Some(first) if first.key && part.index == 0 && !self.in_band.is_empty() => {
+                let mut part = part.clone();
+                part.samples[0].data = [&self.in_band[..], &first.data].concat().into();
+                self.write_as_it_is(&part, ntp)
+            }
+            _ => self.write_as_it_is(part, ntp),
+        }
+    }
+
+    fn write_as_it_is(&self, part: &Part, ntp: Option<u64>) -> Bytes {
         let media: usize = part.samples.iter().map(|s| s.data.len()).sum();
         let mut out = Vec::with_capacity(BOXES_BYTES + ENTRY_BYTES * part.samples.len() + media);
         if part.index == 0 {

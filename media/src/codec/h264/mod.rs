@@ -154,6 +154,16 @@ impl Config {
         &self.pps
     }
 
+    /// All parameter sets as the NAL units of an access unit, with 4-byte lengths.
+    pub fn in_band(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(64);
+        for set in self.sps.iter().chain(&self.pps) {
+            out.put_u32(set.len() as u32);
+            out.put_slice(set);
+        }
+        out.freeze()
+    }
+
     /// Whether a decoder and a screen could not tell the difference: bit rate, buffer and timing declarations,
     /// order and repetition of parameter sets may differ.
     pub fn same_meaning(&self, other: &Self) -> bool {

@@ -1,4 +1,4 @@
-//! `avc1` with `avcC` (ISO/IEC 14496-15 §5.4.2): H.264 whose parameter sets are in the entry alone.
+//! `avc1` with `avcC` (ISO/IEC 14496-15 §5.4.2): H.264 whose parameter sets are all in the entry.
 
 use bytes::Bytes;
 
