@@ -65,6 +65,10 @@ pub(crate) struct Line {
     /// Start of the segment being made; of the first, before any.
     start: Option<MediaTime>,
     last_dts: Option<MediaTime>,
+    /// The latest that anything taken is shown or heard.
+    last_pts: Option<MediaTime>,
+    /// By how much decoding leads showing in the open segment, ticks.
+    lead: i64,
     /// Nothing at or after this belongs here any more.
     limit: Option<MediaTime>,
 }
@@ -86,6 +90,8 @@ impl Line {
             ahead: VecDeque::new(),
             start: None,
             last_dts: None,
+            last_pts: None,
+            lead: 0,
             limit: None,
             planned: planned.clone(),
         };
@@ -106,9 +112,9 @@ impl Line {
         !matches!(self.planned.input, Input::Source(_))
     }
 
-    /// Decode time of the newest unit taken.
-    pub(crate) fn last_dts(&self) -> Option<MediaTime> {
-        self.last_dts
+    /// The latest presentation time of any unit taken.
+    pub(crate) fn last_pts(&self) -> Option<MediaTime> {
+        self.last_pts
     }
 
     /// Start of the segment being made.
@@ -130,7 +136,7 @@ impl Line {
     /// over.
     pub(crate) fn push(&mut self, mut unit: AccessUnit, arrival_us: i64) -> Result<(), SegmentError> {
         let seen = self.last_dts.is_some_and(|last| unit.dts <= last);
-        if seen || self.limit.is_some_and(|limit| unit.dts >= limit) {
+        if seen || self.limit.is_some_and(|limit| unit.dts.plus(self.lead) >= limit) {
             return Ok(());
         }
         if unit.key && self.planned.rendition.kind == Kind::Video {
@@ -141,9 +147,10 @@ impl Line {
                 self.start = self.ahead.pop_front();
             }
         }
-        let (dts, before) = (unit.dts, self.segmenter.dropped());
+        let (dts, pts, before) = (unit.dts, unit.pts, self.segmenter.dropped());
         self.segmenter.push(unit)?;
         self.last_dts = Some(dts);
+        self.last_pts = self.last_pts.max(Some(pts));
         if self.segmenter.dropped() == before {
             self.arrivals.push_back(arrival_us);
         }
@@ -159,12 +166,19 @@ impl Line {
             && let Some(at) = self.ahead.front().filter(|at| **at < unit.pts)
         {
             let at = MediaTime::new(at.ticks_in(unit.pts.scale), unit.pts.scale);
-            if self.last_dts.is_none_or(|last| at > last) {
-                (unit.dts, unit.pts, unit.duration) = (at, at, None);
+            let earlier = unit.dts.plus(at.ticks - unit.pts.ticks);
+            let dts = self.last_dts.map_or(earlier, |last| earlier.max(last.plus(1)));
+            if dts <= at {
+                (unit.dts, unit.pts, unit.duration) = (dts, at, None);
             }
         }
         while self.ahead.front().is_some_and(|at| *at <= unit.pts) {
             self.start = self.ahead.pop_front();
+            self.lead = if self.encoded() {
+                unit.pts.ticks - unit.dts.ticks
+            } else {
+                0
+            };
         }
     }
 

@@ -238,8 +238,8 @@ impl Packager {
             .filter(|l| l.encoded())
             .filter_map(Line::start)
             .min()?;
-        let last = self.lines.iter().filter(video).filter_map(Line::last_dts);
-        Some((from, last.map(|dts| dts.ticks_in(Timescale::VIDEO) + 1).collect()))
+        let last = self.lines.iter().filter(video).filter_map(Line::last_pts);
+        Some((from, last.map(|pts| pts.ticks_in(Timescale::VIDEO) + 1).collect()))
     }
 
     /// Whether a child has units to encode for this epoch.

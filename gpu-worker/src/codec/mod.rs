@@ -59,8 +59,8 @@ impl Picture {
 /// One coded picture or audio block as it enters a decoder or leaves an encoder.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unit {
-    /// Decode time. An encoder gives the n-th unit the presentation time of the n-th frame, so `dts == pts` at
-    /// every IDR and `pts < dts` for B pictures: what a version 1 `trun` wants (ISO/IEC 14496-12 §8.8.8).
+    /// Decode time, never after `pts`. The n-th unit of an encoder that reorders by `d` pictures decodes when frame
+    /// `n - d` is shown; of one without B pictures, when it is shown itself.
     pub dts: i64,
     /// Presentation time.
     pub pts: i64,

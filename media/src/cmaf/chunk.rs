@@ -6,7 +6,7 @@ use super::atom::{Atom, FourCc, wrap};
 use super::ftyp::{Ftyp, Styp};
 use super::moof::{Entry, Mfhd, Moof, SampleFlags, Tfdt, Tfhd, Traf, Trun};
 use super::prft::Prft;
-use crate::segmenter::{PARTS_PER_SEGMENT_MAX, Part, Sample};
+use crate::segmenter::{PARTS_PER_SEGMENT_MAX, Part};
 use crate::unit::TrackKind;
 
 /// track_ID of pictures, in every file we write.
@@ -99,20 +99,20 @@ impl ChunkWriter {
     /// Fields that are the same for all samples are stated once, in `tfhd`; those that are 0 for all, nowhere.
     fn moof(&self, part: &Part, decode_time: u64, data_offset: i32) -> Moof {
         let samples = &part.samples;
-        let lead = i32::try_from(part.decode_lead).unwrap_or(i32::MAX);
-        let offset = |s: &Sample| s.composition_offset.saturating_add(lead);
-        let same = |of: fn(&Sample) -> u32| samples.windows(2).all(|w| of(&w[0]) == of(&w[1]));
-        let same_duration = same(|s| s.duration);
-        let shown_as_decoded = samples.iter().all(|s| offset(s) == 0);
+        let times = decode_times(part);
+        let duration = |i: usize| u32::try_from(times[i + 1] - times[i]).unwrap_or(u32::MAX);
+        let same_duration = (1..samples.len()).all(|i| duration(i) == duration(0));
+        let shown = shown_at(part);
+        let shown_as_decoded = shown.iter().zip(&times).all(|(shown, decoded)| shown == decoded);
         let first_key = samples.first().is_some_and(|s| s.key);
         // Keys all through, or at the front alone, or nowhere: no need to say it for each.
         let all_key = samples.iter().all(|s| s.key);
         let plain = all_key || samples.iter().skip(1).all(|s| !s.key);
-        let entries = samples.iter().map(|sample| Entry {
-            duration: (!same_duration).then_some(sample.duration),
+        let entries = samples.iter().enumerate().map(|(i, sample)| Entry {
+            duration: (!same_duration).then(|| duration(i)),
             size: Some(u32::try_from(sample.data.len()).unwrap_or(u32::MAX)),
             flags: (!plain).then(|| SampleFlags::of(sample.key)),
-            composition_offset: (!shown_as_decoded).then_some(offset(sample)),
+            composition_offset: (!shown_as_decoded).then(|| clamp_i32(shown[i] - times[i])),
         });
         // Starts at 1 and rises through the rendition, whoever writes; wraps after a year of 2 s segments.
         let number = part
@@ -127,7 +127,7 @@ impl ChunkWriter {
                 header: Tfhd {
                     track_id: self.track_id,
                     sample_description_index: Some(1),
-                    default_duration: samples.first().filter(|_| same_duration).map(|s| s.duration),
+                    default_duration: (same_duration && !samples.is_empty()).then(|| duration(0)),
                     default_flags: plain.then(|| SampleFlags::of(all_key)),
                     ..Tfhd::default()
                 },
@@ -142,6 +142,47 @@ impl ChunkWriter {
             }],
         }
     }
+}
+
+/// When each sample is shown, from the part's decode time on the segment's clock on.
+fn shown_at(part: &Part) -> Vec<i64> {
+    let mut clock = part.decode_time;
+    let shown = part.samples.iter().map(|sample| {
+        let at = clock.saturating_add(i64::from(sample.composition_offset));
+        clock = clock.saturating_add(i64::from(sample.duration));
+        at
+    });
+    shown.collect()
+}
+
+/// When each sample decodes, and where the last one ends. Samples that would have to decode before the part starts to
+/// gain its lead share the time until the first that need not.
+fn decode_times(part: &Part) -> Vec<i64> {
+    let first = part.decode_time.saturating_sub(i64::from(part.decode_lead));
+    let (mut at, mut times) = (first, Vec::with_capacity(part.samples.len() + 1));
+    for sample in &part.samples {
+        times.push(at);
+        at = at.saturating_add(i64::from(sample.duration));
+    }
+    times.push(at);
+    if part.decode_gain > 0 {
+        times
+            .iter_mut()
+            .for_each(|at| *at = at.saturating_sub(i64::from(part.decode_gain)));
+        let early = times.partition_point(|at| *at <= first).min(part.samples.len());
+        let free = times[early];
+        for i in 0..early {
+            times[i] = first + (free - first) * i as i64 / early as i64;
+        }
+        for i in 1..times.len() {
+            times[i] = times[i].max(times[i - 1] + 1);
+        }
+    }
+    times
+}
+
+fn clamp_i32(v: i64) -> i32 {
+    i32::try_from(v).unwrap_or(if v < 0 { i32::MIN } else { i32::MAX })
 }
 
 /// Marks a whole segment as the last of its rendition: the brand `lmsg` takes the place of `cmfl` in its `styp`, so

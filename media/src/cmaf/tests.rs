@@ -231,6 +231,7 @@ fn part(index: u32, samples: &[(u32, i32, bool, &'static [u8])]) -> Part {
         samples,
         decode_time: 540_000,
         decode_lead: 0,
+        decode_gain: 0,
         duration,
     }
 }
@@ -254,6 +255,57 @@ fn what_decodes_early_is_shown_when_it_should_be() {
     let samples = fragment.samples().expect("ours");
     let read: Vec<_> = samples.iter().map(|s| (s.decode_time, s.composition_offset)).collect();
     assert_eq!(read, [(534_000, 6_000), (537_000, 12_000), (540_000, 0)]);
+}
+
+#[test]
+fn the_first_part_gains_the_lead_that_there_is_no_room_for() {
+    let first = Part {
+        decode_time: 0,
+        decode_gain: 6_000,
+        ..part(
+            0,
+            &[
+                (3_000, 0, true, b"i0"),
+                (3_000, 6_000, false, b"p3"),
+                (3_000, 0, false, b"b2"),
+                (3_000, -6_000, false, b"b1"),
+                (3_000, 6_000, false, b"p6"),
+            ],
+        )
+    };
+    let bytes = ChunkWriter::new(TrackKind::Video).write(&first, Some(5));
+    let [fragment] = fragments(&bytes).expect("ours").try_into().expect("one");
+    assert_eq!(fragment.prft.map(|p| p.media_time), Some(0));
+    let samples = fragment.samples().expect("ours");
+    let read: Vec<_> = samples.iter().map(|s| (s.decode_time, s.composition_offset)).collect();
+    assert_eq!(
+        read,
+        [(0, 0), (1_000, 8_000), (2_000, 4_000), (3_000, 0), (6_000, 12_000)]
+    );
+    let end: u64 = samples.iter().map(|s| u64::from(s.duration)).sum();
+    assert_eq!(end, 9_000, "the next part decodes 6000 ticks before it is shown");
+}
+
+#[test]
+fn parameter_sets_are_repeated_where_a_segment_starts_and_nowhere_else() {
+    let writer = ChunkWriter::new(TrackKind::Video).repeating(Bytes::from_static(b"sets"));
+    let samples: &[(u32, i32, bool, &[u8])] = &[(3_000, 0, true, b"idr"), (3_000, 0, true, b"idr")];
+    for (index, want) in [(0, [&b"setsidr"[..], b"idr"]), (1, [b"idr", b"idr"])] {
+        let bytes = writer.write(&part(index, samples), None);
+        let [fragment] = fragments(&bytes).expect("ours").try_into().expect("one");
+        let read: Vec<&[u8]> = fragment
+            .samples()
+            .expect("ours")
+            .iter()
+            .map(|s| &bytes[s.data.clone()])
+            .collect();
+        assert_eq!(read, want);
+    }
+    let later = part(0, &[(3_000, 0, false, b"p")]);
+    assert_eq!(
+        writer.write(&later, None),
+        ChunkWriter::new(TrackKind::Video).write(&later, None)
+    );
 }
 
 #[test]

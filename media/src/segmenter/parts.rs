@@ -35,6 +35,9 @@ pub struct Part {
     pub decode_time: i64,
     /// How much earlier its samples decode, so that none is shown before it is decoded; `tfdt` is earlier by this.
     pub decode_lead: u32,
+    /// By how much its first samples decode faster than they are shown: nothing decodes before time 0, so the first
+    /// part of a broadcast gains here the lead that all later ones have. 0 elsewhere.
+    pub decode_gain: u32,
     /// Sum of the samples' durations.
     pub duration: u32,
 }

@@ -52,6 +52,8 @@ struct Open {
     start: i64,
     /// Added to every decode time of this segment.
     shift: i64,
+    /// How much of the shift decode times are written earlier by; the rest is gained within a part.
+    lead: i64,
     /// End of the last sample whose duration is known.
     cursor: i64,
     last_duration: i64,
@@ -237,6 +239,8 @@ impl Segmenter {
             seq,
             start,
             shift,
+            // Nothing decodes before zero.
+            lead: shift.min(start).max(0),
             cursor: start,
             last_duration: 0,
             parts: 0,
@@ -347,16 +351,24 @@ impl Segmenter {
 
     fn close_part(&mut self, open: &mut Open) {
         let samples = std::mem::take(&mut open.samples);
+        let duration = open.cursor.saturating_sub(open.part_start);
+        let lack = open.shift.saturating_sub(open.lead).max(0);
+        let decode_gain = if duration.saturating_sub(lack) >= samples.len() as i64 {
+            lack
+        } else {
+            0
+        };
         self.cuts.push_back(Cut::Part(Part {
             seq: open.seq,
             index: open.parts,
             independent: samples.first().is_some_and(|s| s.key),
             samples,
             decode_time: open.part_start,
-            // Nothing decodes before zero.
-            decode_lead: u32::try_from(open.shift.min(open.start).max(0)).unwrap_or(0),
-            duration: clamp_u32(open.cursor.saturating_sub(open.part_start)),
+            decode_lead: u32::try_from(open.lead).unwrap_or(0),
+            decode_gain: u32::try_from(decode_gain).unwrap_or(0),
+            duration: clamp_u32(duration),
         }));
+        open.lead += decode_gain;
         open.parts += 1;
         open.part_start = open.cursor;
     }

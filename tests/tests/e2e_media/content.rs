@@ -6,6 +6,7 @@ use std::path::Path;
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder;
 use headwater_tests::marks::{self, Film, Seen};
+use sqlx::Connection as _;
 
 use super::{Ended, LIVE_LIMIT};
 
@@ -78,6 +79,46 @@ async fn every_rung_shows_every_picture_once_together_with_its_sound() -> anyhow
         let seen = marks::watch(&url, 0, None).await?;
         assert_eq!(seen.numbers(), all, "{url}");
         assert_together(&url, &seen, 12);
+    }
+    dev.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn reordered_pictures_stay_together_with_their_sound() -> anyhow::Result<()> {
+    let mut dev = Dev::start().await?;
+    let mut database = sqlx::PgConnection::connect(&dev.running.database_url).await?;
+    sqlx::query("update channel set latency_mode = 'standard'")
+        .execute(&mut database)
+        .await?;
+    // The second kind leaves our own encoder no time before its first picture.
+    for video in [
+        "-g 60 -bf 2 -b:v 2000k -minrate 2000k -maxrate 2000k -bufsize 1000k -x264-params nal-hrd=cbr",
+        "-g 60 -bf 0 -b:v 2000k -minrate 2000k -maxrate 2000k -bufsize 1000k -x264-params nal-hrd=cbr",
+    ] {
+        let film = Film {
+            size: Some("854:480"),
+            seconds: 14,
+            video,
+            ..Film::default()
+        };
+        let ended = Ended::of(&dev, &film).await?;
+        assert_eq!(ended.variants().len(), 2, "{}", ended.multivariant);
+        let all: Vec<u32> = (0..film.frames() as u32).collect();
+        let (hls, dash) = (dev.play("main.m3u8"), dev.play("manifest.mpd"));
+        let download = dev.play(&format!("{}/download.mp4?rendition=360p", ended.id));
+        for (url, rung) in [(&hls, 0), (&hls, 1), (&dash, 1), (&download, 0)] {
+            let what = format!("source of {video}: rung {rung} of {url}");
+            let seen = marks::watch(url, rung, None).await?;
+            assert_eq!(seen.numbers(), all, "{what}");
+            assert_together(&what, &seen, 12);
+        }
+        let packets = encoder::packets(&download, "v:0").await?;
+        assert!(
+            packets.iter().all(|p| p.pts >= p.dts),
+            "nothing is shown before it decodes"
+        );
+        assert!(packets.iter().any(|p| p.pts > p.dts + 0.05), "there are B pictures");
     }
     dev.stop().await?;
     Ok(())

@@ -150,6 +150,11 @@ impl Context {
         AvError::check(unsafe { ffi::avcodec_send_frame(self.codec.as_ptr(), frame) }).map(drop)
     }
 
+    /// Pictures that may be decoded before they are shown, once open.
+    pub(super) fn reorder(&mut self) -> usize {
+        usize::try_from(self.fields().has_b_frames).unwrap_or(0)
+    }
+
     /// Hands the next coded unit to `take` as `(data, pts, key)`; `None` when more input is wanted.
     pub(super) fn receive_unit<T>(&mut self, take: impl FnOnce(&[u8], i64, bool) -> T) -> Result<Option<T>, AvError> {
         // SAFETY: the packet is ours; on success it holds `size` readable bytes until it is unreferenced below.

@@ -22,8 +22,7 @@ const HELD_FRAMES_MAX: usize = 512;
 pub(super) struct X264 {
     context: Context,
     record: Bytes,
-    /// Presentation times of frames whose unit has not come out: the n-th unit decodes at the n-th of them.
-    held: VecDeque<i64>,
+    times: DecodeTimes,
 }
 
 impl X264 {
@@ -75,11 +74,9 @@ impl X264 {
             ])
             .map_err(open)?;
         let record = record(context.extradata()).ok_or(CodecError::NoParameterSets(CODEC))?;
-        Ok(Self {
-            context,
-            record,
-            held: VecDeque::new(),
-        })
+        let nominal = 90_000_000 / i64::from(settings.fps_milli.max(1));
+        let times = DecodeTimes::new(context.reorder(), nominal);
+        Ok(Self { context, record, times })
     }
 
     fn drain(&mut self, pts: i64) -> Result<Vec<Unit>, CodecError> {
@@ -94,8 +91,7 @@ impl X264 {
                     source,
                 })?;
             let Some((data, pts, key)) = unit else { return Ok(units) };
-            let dts = self.held.pop_front().unwrap_or(pts);
-            let duration = self.held.front().and_then(|next| u32::try_from(next - dts).ok());
+            let (dts, duration) = self.times.next().unwrap_or((pts, None));
             units.push(Unit {
                 dts,
                 pts,
@@ -104,6 +100,75 @@ impl X264 {
                 data,
             });
         }
+    }
+}
+
+/// Decode times of the units that come out, from the presentation times of the frames that went in: unit `n` decodes
+/// when frame `n - reorder` is shown, so that nothing is shown before it is decoded. The first units keep the distance
+/// that the others will have.
+struct DecodeTimes {
+    reorder: usize,
+    /// Ticks of one frame at the nominal rate, for a run shorter than the reordering.
+    nominal: i64,
+    /// Presentation times, from that of frame `out - reorder` (or of frame 0) on.
+    shown: VecDeque<i64>,
+    /// Units that have come out.
+    out: usize,
+    /// Frames that went in.
+    taken: usize,
+}
+
+impl DecodeTimes {
+    fn new(reorder: usize, nominal: i64) -> Self {
+        Self {
+            reorder,
+            nominal,
+            shown: VecDeque::new(),
+            out: 0,
+            taken: 0,
+        }
+    }
+
+    fn push(&mut self, pts: i64) {
+        self.shown.push_back(pts);
+        self.taken += 1;
+    }
+
+    /// Frames whose unit has not come out.
+    fn held(&self) -> usize {
+        self.taken.saturating_sub(self.out)
+    }
+
+    fn newest(&self) -> i64 {
+        self.shown.back().copied().unwrap_or(0)
+    }
+
+    /// Decode time of unit `n`, not before the next one that comes out; `None` where its frame has not come.
+    fn of(&self, n: usize) -> Option<i64> {
+        let first = self.out.saturating_sub(self.reorder);
+        match n.checked_sub(self.reorder) {
+            Some(frame) => self.shown.get(frame - first).copied(),
+            None => {
+                let start = *self.shown.front()?;
+                let lead = match self.shown.get(self.reorder) {
+                    Some(at) => at - start,
+                    None => self.nominal * self.reorder as i64,
+                };
+                Some(self.shown.get(n)? - lead)
+            }
+        }
+    }
+
+    /// Decode time of the next unit, and the time to the one after it, where that is known.
+    fn next(&mut self) -> Option<(i64, Option<u32>)> {
+        let dts = self.of(self.out)?;
+        let following = self.of(self.out + 1).filter(|_| self.out + 1 < self.taken);
+        let duration = following.and_then(|next| u32::try_from(next - dts).ok());
+        self.out += 1;
+        if self.out > self.reorder {
+            self.shown.pop_front();
+        }
+        Some((dts, duration))
     }
 }
 
@@ -170,7 +235,7 @@ impl Encoder for X264 {
             pts: frame.pts,
             source,
         };
-        if self.held.len() >= HELD_FRAMES_MAX {
+        if self.times.held() >= HELD_FRAMES_MAX {
             return Err(failed(super::AvError::NO_MEMORY));
         }
         let mut shown = picture.frame().share().map_err(failed)?;
@@ -182,13 +247,13 @@ impl Encoder for X264 {
         } else {
             ffi::AVPictureType::AV_PICTURE_TYPE_NONE
         };
-        self.held.push_back(frame.pts);
+        self.times.push(frame.pts);
         self.context.send_frame(Some(&shown)).map_err(failed)?;
         self.drain(frame.pts)
     }
 
     fn finish(&mut self) -> Result<Vec<Unit>, CodecError> {
-        let pts = self.held.back().copied().unwrap_or(0);
+        let pts = self.times.newest();
         match self.context.send_frame(None) {
             Ok(()) => self.drain(pts),
             Err(e) if e.is_end() => Ok(Vec::new()),
@@ -202,5 +267,30 @@ impl Encoder for X264 {
 
     fn record(&self) -> Bytes {
         self.record.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_leads_by_the_reordering_whatever_the_distances() {
+        for (reorder, shown, want) in [
+            (0, vec![0, 10, 20, 50], vec![0, 10, 20, 50]),
+            (2, vec![0, 10, 20, 30, 40], vec![-20, -10, 0, 10, 20]),
+            (2, vec![100, 110, 120, 520, 530, 540], vec![80, 90, 100, 110, 120, 520]),
+            (2, vec![7, 10], vec![-13, -10]),
+        ] {
+            let mut times = DecodeTimes::new(reorder, 10);
+            shown.iter().for_each(|pts| times.push(*pts));
+            let got: Vec<_> = std::iter::from_fn(|| (times.held() > 0).then(|| times.next()).flatten()).collect();
+            let dts: Vec<i64> = got.iter().map(|(dts, _)| *dts).collect();
+            assert_eq!(dts, want, "{shown:?}");
+            for (pair, (_, duration)) in dts.windows(2).zip(&got) {
+                assert_eq!(*duration, Some((pair[1] - pair[0]) as u32));
+            }
+            assert_eq!(got.last().and_then(|(_, duration)| *duration), None);
+        }
     }
 }
