@@ -120,7 +120,7 @@ impl Runner {
     pub(super) fn unfit(&mut self, seq: u64, at: MediaTime, cause: UnfitCause) {
         let name = match cause {
             UnfitCause::NoKeyframe => "no keyframe came in time",
-            UnfitCause::Gap => "its pictures stopped",
+            UnfitCause::Gap => "its pictures stopped, and came back without a keyframe in time",
         };
         metrics::counter!("worker_unfit_sources_total").increment(1);
         tracing::warn!(

@@ -114,8 +114,14 @@ pub(crate) fn point(index: &Index) -> anyhow::Result<Resume> {
 /// End of segment `seq`, 1/90000 s, where every rendition of the epoch has it or never will.
 fn whole(window: &Window, epoch: &Epoch, seq: u64) -> Option<i64> {
     let lead = epoch.renditions.first()?;
-    let segment = window.track(&lead.name)?.segment(seq)?;
-    let end = MediaTime::new(segment.decode_time + i64::from(segment.duration), lead.scale());
+    let track = window.track(&lead.name)?;
+    let end = match track.segment(seq) {
+        Some(segment) => segment.decode_time + i64::from(segment.duration),
+        // The source was silent: what lies before its next picture is passed over as a whole.
+        None if track.last_seq()? >= seq + SPAN_SEGMENTS => track.segments().iter().find(|s| s.seq > seq)?.decode_time,
+        None => return None,
+    };
+    let end = MediaTime::new(end, lead.scale());
     let has = |name: &str| {
         let Some(track) = window.track(name) else { return false };
         track.segment(seq).is_some() || track.last_seq().is_some_and(|last| last >= seq + SPAN_SEGMENTS)
@@ -210,6 +216,14 @@ mod tests {
                 stored(&[("source", 0..9), ("audio", 0..3), ("audio", 4..6)]),
                 3,
                 6,
+                1,
+            ),
+            // The source showed nothing in segments 2 and 3.
+            (
+                vec![epoch(0, 0, 0, &two)],
+                stored(&[("source", 0..2), ("source", 4..9), ("audio", 0..9)]),
+                9,
+                18,
                 1,
             ),
             // The second epoch has nothing whole: it starts over where it began.

@@ -9,8 +9,9 @@ use crate::unit::AccessUnit;
 
 /// Units kept while their presentation order settles; deeper than any codec reorders.
 const REORDER_UNITS_MAX: usize = 64;
-/// A source that shows no picture for longer cannot be passed through: its segments could not be cut in time.
-const GAP_MAX_90K: i64 = 90_000;
+/// A source that decodes no picture for longer is silent: an encoder drops pictures when its uplink is full, or has
+/// nothing new to show. An IDR after the silence starts a segment however long it was.
+const SILENCE_90K: i64 = 90_000;
 /// The first segments of a broadcast may be this short, so that viewers see the first picture soon.
 const EARLY_90K: i64 = 81_000;
 /// How many segments may be.
@@ -41,7 +42,7 @@ pub struct Config {
 pub enum UnfitCause {
     /// No IDR before a segment reached its longest.
     NoKeyframe,
-    /// No picture for a second.
+    /// Its pictures stopped, and came back without an IDR before the segment reached its longest.
     Gap,
 }
 
@@ -96,8 +97,6 @@ struct Open {
     /// Presentation minus decode time at `start`; `None` until its unit came (after a resume).
     shift: Option<i64>,
     last_dts: Option<MediaTime>,
-    /// The source showed nothing for longer than passthrough allows.
-    gap: bool,
     grid: Grid,
     /// Presentation times not yet known to be in order, ascending.
     ahead: Vec<MediaTime>,
@@ -208,17 +207,12 @@ impl Boundaries {
         let start = ticks_90k(open.start);
         let decode = ticks_90k(unit.dts).saturating_add(shift);
         let limit = start.saturating_add(max);
-        if let Some(last) = open.last_dts
-            && ticks_90k(unit.dts).saturating_sub(ticks_90k(last)) > GAP_MAX_90K
-        {
-            open.gap = true;
-        }
-        let gap = open.gap;
-        // Sound up to the earliest boundary may already be cut, so the epoch cannot end before it.
-        if gap && decode >= ticks_90k(self.earliest()) {
-            return self.unfit(decode.min(limit), UnfitCause::Gap);
-        }
-        let Some(open) = &mut self.open else { return };
+        // A run that was resumed before its first unit was resumed within a silence.
+        let resumed = open.last_dts.is_none() && unit.pts > open.start;
+        let since = open
+            .last_dts
+            .map_or(0, |last| ticks_90k(unit.dts).saturating_sub(ticks_90k(last)));
+        let silence = resumed || since > SILENCE_90K;
         let elapsed = ticks_90k(unit.pts).saturating_sub(start);
         if unit.key && unit.pts > open.start {
             let last_gop = ticks_90k(unit.pts).saturating_sub(ticks_90k(open.last_key));
@@ -227,10 +221,20 @@ impl Boundaries {
             let after_last = open
                 .last_dts
                 .is_none_or(|last| ticks_90k(last).saturating_add(shift) < ticks_90k(unit.pts));
-            let due = early || elapsed >= target * 95 / 100 || elapsed.saturating_add(last_gop) > max;
+            let due = resumed || early || elapsed >= target * 95 / 100 || elapsed.saturating_add(last_gop) > max;
             open.last_key = unit.pts;
             if due && after_last && elapsed <= max {
                 self.cut(unit.pts);
+                if let Some(open) = &mut self.open {
+                    open.shift = Some(ticks_90k(unit.pts) - ticks_90k(unit.dts));
+                }
+                return;
+            }
+            if silence
+                && after_last
+                && let Some(bridge) = open.bridge(unit.pts, target, max)
+            {
+                bridge.into_iter().for_each(|at| self.cut(at));
                 if let Some(open) = &mut self.open {
                     open.shift = Some(ticks_90k(unit.pts) - ticks_90k(unit.dts));
                 }
@@ -241,8 +245,14 @@ impl Boundaries {
             // Right after what was taken already: pictures between that and this one refer to this one, and go with it.
             let frame = open.last_dts.map_or(0, |last| ticks_90k(unit.dts) - ticks_90k(last));
             let next = ticks_90k(open.latest).saturating_add(frame);
+            // Sound up to the earliest boundary may already be cut, so the epoch cannot end before it.
             let at = decode.min(limit).min(next).max(ticks_90k(self.earliest()));
-            self.unfit(at, UnfitCause::NoKeyframe);
+            let cause = if silence {
+                UnfitCause::Gap
+            } else {
+                UnfitCause::NoKeyframe
+            };
+            self.unfit(at, cause);
         }
     }
 
@@ -271,7 +281,6 @@ impl Boundaries {
             latest: start,
             shift: unit.map(|u| ticks_90k(u.pts) - ticks_90k(u.dts)),
             last_dts: None,
-            gap: false,
             grid: Grid::new(origin, start, latency.segment_target_90k(), latency.segment_max_90k()),
             ahead: Vec::new(),
         });
@@ -321,6 +330,26 @@ impl Boundaries {
             self.watermark = Some(at);
             self.events.push_back(Event::Watermark { at });
         }
+    }
+}
+
+impl Open {
+    /// Boundaries from a silence too long for one segment to an IDR at `pts`: every target from the segment's start on,
+    /// as far as no picture lies there, then the IDR. `None` where a segment would be too long all the same.
+    fn bridge(&self, pts: MediaTime, target: i64, max: i64) -> Option<Vec<MediaTime>> {
+        let (start, end) = (ticks_90k(self.start), ticks_90k(pts));
+        let shown = ticks_90k(self.latest).saturating_sub(start).max(0);
+        let mut at = start.saturating_add((shown / target + 1).saturating_mul(target));
+        if at > start.saturating_add(max) || at >= end {
+            return None;
+        }
+        let mut boundaries = vec![MediaTime::video(at)];
+        while end.saturating_sub(at) > max && boundaries.len() < Grid::BRIDGED_MAX as usize {
+            at = at.saturating_add(target);
+            boundaries.push(MediaTime::video(at));
+        }
+        boundaries.push(pts);
+        (end.saturating_sub(at) <= max).then_some(boundaries)
     }
 }
 

@@ -247,14 +247,67 @@ fn a_source_without_timely_idrs_is_unfit() {
     );
 }
 
+/// A source of 30 frames/s with an IDR every second that sends nothing of frames `lost`.
+fn dropping(lost: std::ops::Range<i64>, b: i64) -> Vec<AccessUnit> {
+    let mut units = pictures(600, 3_000, 30, b, false);
+    units.retain(|u| !lost.contains(&(u.dts.ticks / 3_000)));
+    units
+}
+
 #[test]
-fn a_source_that_stops_showing_is_unfit() {
-    let mut units = pictures(90, 3_000, 30, 0, false);
-    units.retain(|u| !(40..75).contains(&(u.dts.ticks / 3_000)));
-    let run = run(Boundaries::new(config(Mode::Source), 0), &units, 350);
-    let (seq, at, cause) = run.unfit.expect("unfit");
+fn an_encoder_that_drops_pictures_stays_fit() {
+    for b in [0, 2] {
+        for (lost, starts) in [
+            // To the next IDR, as encoders do: within a segment, and beyond its end.
+            (40..60, vec![60, 120, 180, 240]),
+            (100..150, vec![60, 150, 210, 270]),
+            (100..180, vec![60, 180, 240, 300]),
+            // Too long for one segment: what lies between has no picture.
+            (100..210, vec![60, 120, 210, 270]),
+            (100..480, vec![60, 120, 180, 240, 300, 360, 480, 540]),
+        ] {
+            let run = run(
+                Boundaries::new(config(Mode::Source), 0),
+                &dropping(lost.clone(), b),
+                350,
+            );
+            assert_eq!(run.unfit, None, "{lost:?}");
+            let delay = if b > 0 { 3_000 } else { 0 };
+            let got: Vec<i64> = run
+                .boundaries
+                .iter()
+                .map(|(_, at)| (at.ticks - delay) / 3_000)
+                .collect();
+            let got: Vec<i64> = got.into_iter().filter(|n| *n > 0).take(starts.len()).collect();
+            assert_eq!(got, starts, "{lost:?}");
+            // A run that is resumed anywhere, the silence included, goes on alike.
+            for (i, (seq, at)) in run.boundaries.iter().enumerate() {
+                let origin = run.boundaries[0].1;
+                let again: Vec<_> = dropping(lost.clone(), b).into_iter().filter(|u| u.pts >= *at).collect();
+                let from = again.iter().position(|u| u.key).unwrap_or(0);
+                let resumed = super::tests::run(
+                    Boundaries::resume(config(Mode::Source), origin, *seq, *at),
+                    &again[from..],
+                    350,
+                );
+                assert_eq!(resumed.boundaries, run.boundaries[i..], "{lost:?} from segment {seq}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pictures_that_come_back_without_an_idr_in_time_are_unfit() {
+    let mut units = pictures(300, 3_000, 150, 0, false);
+    units.retain(|u| !(40..140).contains(&(u.dts.ticks / 3_000)));
+    let run_of = |units: &[AccessUnit]| run(Boundaries::new(config(Mode::Source), 0), units, 350);
+    let (seq, at, cause) = run_of(&units).unfit.expect("unfit");
     assert_eq!((seq, cause), (1, UnfitCause::Gap));
-    assert_eq!(at, MediaTime::video(75 * 3_000));
+    assert_eq!(at, MediaTime::video(LatencyMode::Low.segment_max_90k()));
+    // In time, they are not.
+    let mut units = pictures(300, 3_000, 120, 0, false);
+    units.retain(|u| !(40..75).contains(&(u.dts.ticks / 3_000)));
+    assert_eq!(run_of(&units).unfit, None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Broadcasts in which nothing goes wrong.
 
-use headwater_media::TrackId;
+use headwater_media::{AccessUnit, MediaTime, TrackId};
 use headwater_platform::store::ObjectStore as _;
 
 use crate::broadcast::Outcome;
@@ -129,6 +129,45 @@ async fn a_source_without_keyframes_is_encoded_from_the_longest_segment_on() {
     let longest = stored.segments("source").iter().map(|s| s.2).max().unwrap_or(0);
     assert!(
         longest <= 90_000 * 44 / 10 + 7_200,
+        "no segment above the target duration: {longest}"
+    );
+}
+
+#[tokio::test]
+async fn an_encoder_that_drops_pictures_for_seconds_stays_passed_through() {
+    let mut input = Make {
+        gop: 50,
+        seconds: 14.0,
+        video: &["-bf", "0"],
+        ..Make::default()
+    }
+    .run();
+    // Nothing from 4.4 s to the IDR at 10 s.
+    let idr = |u: &&AccessUnit| u.key && u.dts >= MediaTime::video(9 * 90_000);
+    let back = input.of(TrackId::VIDEO).find(idr).cloned().expect("an IDR");
+    let lost = MediaTime::video(396_000)..back.dts;
+    input
+        .units
+        .retain(|u| u.track != TrackId::VIDEO || !lost.contains(&u.dts));
+    let (frames, sounds) = (input.of(TrackId::VIDEO).count(), input.sounds());
+    assert!((200..=220).contains(&frames), "{frames}");
+    let farm = Farm::new(vec![input], vec![source(), rung("90p", 160, 90)]).await;
+    assert_eq!(farm.run().await, Outcome::Finished);
+    let stored = farm.stored().await;
+    assert_eq!(stored.window.epochs().len(), 1, "no discontinuity");
+    stored.assert_unbroken("audio");
+    assert_eq!(stored.probe(0, "audio").await.frames.len(), sounds);
+    for name in ["source", "90p"] {
+        assert_eq!(stored.probe(0, name).await.frames.len(), frames, "{name}");
+        assert_eq!(stored.segments(name), stored.segments("source"));
+    }
+    assert!(
+        stored.segments("source").iter().any(|s| s.1 == back.pts.ticks),
+        "a segment starts where the pictures come back"
+    );
+    let longest = stored.segments("audio").iter().map(|s| s.2).max().unwrap_or(0);
+    assert!(
+        longest <= 48_000 * 44 / 10,
         "no segment above the target duration: {longest}"
     );
 }
