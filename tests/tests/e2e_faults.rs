@@ -394,7 +394,12 @@ async fn a_second_worker_takes_its_share_and_takes_over() -> anyhow::Result<()> 
 
 /// The first segment of generation 2 can be joined at every part of the encoded rung, and later ones at their start.
 async fn assert_joined_at_every_part(chain: &Chain, channel: &Channel) -> anyhow::Result<()> {
-    let url = chain.play(&channel.playback_id, "360p/index.m3u8");
+    let multivariant = chain.play(&channel.playback_id, "main.m3u8");
+    let url = until("an encoded rung", async || {
+        let listed = media_playlists(&multivariant).await.ok()?;
+        listed.into_iter().find(|url| url.contains("/360p/"))
+    })
+    .await?;
     // Segment, part, and whether it starts with an IDR picture.
     let part = |line: &str| {
         let (name, rest) = line
