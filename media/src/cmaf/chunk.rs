@@ -171,8 +171,8 @@ fn decode_times(part: &Part) -> Vec<i64> {
             .for_each(|at| *at = at.saturating_sub(i64::from(part.decode_gain)));
         let early = times.partition_point(|at| *at <= first).min(part.samples.len());
         let free = times[early];
-        for i in 0..early {
-            times[i] = first + (free - first) * i as i64 / early as i64;
+        for (i, at) in times[..early].iter_mut().enumerate() {
+            *at = first + (free - first) * i as i64 / early as i64;
         }
         for i in 1..times.len() {
             times[i] = times[i].max(times[i - 1] + 1);
