@@ -10,9 +10,11 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// Buckets of every `_seconds` histogram.
 const SECONDS_BUCKETS: [f64; 14] = [
@@ -51,8 +53,9 @@ pub struct Telemetry {
 
 /// Installs logging, tracing and metrics for the process named `role`. Call once, inside a tokio runtime.
 pub fn init(role: &'static str, config: &TelemetryConfig) -> anyhow::Result<Telemetry> {
-    let filter: EnvFilter = EnvFilter::builder()
-        .parse(&config.log)
+    let filter: Targets = config
+        .log
+        .parse()
         .context("HEADWATER_LOG is not a level or a list of target=level")?;
     let traces = (!config.otlp_endpoint.is_empty())
         .then(|| exporter(role, &config.otlp_endpoint))
@@ -70,13 +73,20 @@ pub fn init(role: &'static str, config: &TelemetryConfig) -> anyhow::Result<Tele
             .with_writer(std::io::stderr)
             .boxed(),
     };
-    let spans = traces
-        .as_ref()
-        .map(|t| tracing_opentelemetry::layer().with_tracer(t.tracer("headwater")));
+    // Our own spans whatever the log shows, and never those of the exporter's own connection. Where in the source and on
+    // which thread says nothing of a broadcast.
+    let spans = traces.as_ref().map(|t| {
+        tracing_opentelemetry::layer()
+            .with_tracer(t.tracer("headwater"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(Targets::new().with_target("headwater", LevelFilter::INFO))
+    });
     tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
         .with(spans)
+        .with(lines.with_filter(filter))
         .try_init()
         .context("logging is set up twice")?;
     let metrics = PrometheusBuilder::new()

@@ -53,6 +53,8 @@ pub struct Broadcast {
     pub playback_id: PlaybackId,
     /// Unix milliseconds.
     pub started_ms: i64,
+    /// W3C `traceparent` of its trace; empty when traces are not exported.
+    pub traceparent: String,
     /// Where it runs, until it has ended.
     pub worker: Option<Worker>,
 }

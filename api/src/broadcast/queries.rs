@@ -16,6 +16,7 @@ struct Row {
     state: Option<String>,
     replay_playback_id: Option<String>,
     started_ms: Option<i64>,
+    traceparent: Option<String>,
     worker_url: Option<String>,
     generation: Option<i64>,
 }
@@ -28,7 +29,7 @@ pub(super) async fn of_channel(
     let row: Option<Row> = sqlx::query_as(
         "select c.tenant_id, c.channel_id, c.title, coalesce(b.latency_mode, c.latency_mode) as latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
-                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, \
+                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
          from playback_id p \
          join channel c on c.channel_id = p.channel_id \
@@ -48,7 +49,7 @@ pub(super) async fn of_replay(database: &Database, playback_id: PlaybackId) -> R
     let row: Option<Row> = sqlx::query_as(
         "select c.tenant_id, c.channel_id, c.title, b.latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
-                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, \
+                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
          from broadcast b \
          join channel c on c.channel_id = b.channel_id \
@@ -68,6 +69,7 @@ fn resolved(row: Row, kind: Kind) -> Result<Resolved, DatabaseError> {
             state: word(state.parse())?,
             playback_id: id(PlaybackId::parse(&playback_id))?,
             started_ms: row.started_ms.unwrap_or_default(),
+            traceparent: row.traceparent.unwrap_or_default(),
             worker: row.worker_url.zip(row.generation).map(|(url, generation)| Worker {
                 url,
                 generation: generation.unsigned_abs(),

@@ -26,7 +26,7 @@ impl Service {
 #[tonic::async_trait]
 impl ingest_server::Ingest for Service {
     async fn authorize(&self, request: Request<AuthorizeRequest>) -> Result<Response<AuthorizeResponse>, Status> {
-        let span = tracing::info_span!("api.authorize", protocol = request.get_ref().protocol);
+        let span = tracing::info_span!("api.authorize", publish.protocol = request.get_ref().protocol);
         rpc::follow_caller(&span, request.metadata());
         let now = Utc::now();
         let answer = stream_key::authorize(&self.database, &request.get_ref().stream_key, now).instrument(span.clone());

@@ -11,7 +11,7 @@ use headwater_model::proto::scheduler::report_publisher_request::State as Publis
 use headwater_platform::retry::Backoff;
 use metrics::counter;
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info, warn};
+use tracing::{Span, error, info, warn};
 
 use super::scheduler::SchedulerError;
 use super::{Broadcast, Close, Phase, Progress, Registry};
@@ -116,6 +116,7 @@ async fn act(
                 Ok((id, said)) => {
                     if broadcast.opened(id, &said) {
                         registry.index(id, broadcast);
+                        Span::current().record("broadcast.id", id.as_str());
                         info!(broadcast.id = %id, channel.id = %broadcast.grant.channel_id, publish.id = publish,
                             "broadcast {id} is open");
                     } else {

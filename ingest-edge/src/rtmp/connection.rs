@@ -276,7 +276,7 @@ impl<S: Transport> Connection<S> {
     fn start(&self, grant: &Arc<Grant>, address: Address) -> Active {
         let shared = &self.shared;
         let span = info_span!("ingest.publish", tenant.id = %grant.tenant_id, channel.id = %grant.channel_id,
-            publish.id = tracing::field::Empty, publish.protocol = "rtmp");
+            broadcast.id = tracing::field::Empty, publish.id = tracing::field::Empty, publish.protocol = "rtmp");
         let keeps = !address.is_bandwidth_test();
         let publisher = Publisher::new(shared.registry.clone(), grant.clone(), shared.bounds, "rtmp", keeps);
         let id = publisher.id();

@@ -49,6 +49,14 @@ pub(crate) async fn follow(context: Arc<Context>, broadcast: Arc<Broadcast>, pla
         broadcast.id = broadcast.id,
         tenant.id = broadcast.tenant
     );
+    if let Some(now) = playback
+        .news()
+        .borrow()
+        .as_deref()
+        .filter(|now| now.broadcast == broadcast.id)
+    {
+        rpc::follow_traceparent(&span, &now.traceparent);
+    }
     let follower = Follower {
         applier: Applier::new(context.dvr),
         context,

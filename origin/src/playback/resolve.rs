@@ -54,6 +54,8 @@ pub(crate) struct Resolved {
     /// The address of one replay, not of a channel: what it shows does not change any more.
     pub is_replay: bool,
     pub latency_mode: String,
+    /// Of the broadcast's trace; empty when traces are not exported.
+    pub traceparent: String,
 }
 
 impl From<ResolveResponse> for Resolved {
@@ -75,6 +77,7 @@ impl From<ResolveResponse> for Resolved {
             started_ms: answer.started_ms,
             is_replay: answer.kind == "replay",
             latency_mode: answer.latency_mode,
+            traceparent: answer.traceparent,
         }
     }
 }

@@ -129,6 +129,7 @@ pub fn live(worker: &FakeWorker, generation: u64) -> ResolveResponse {
         started_ms: 1_767_225_600_000,
         kind: "channel".into(),
         latency_mode: "low".into(),
+        traceparent: String::new(),
     }
 }
 
