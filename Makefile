@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 RELEASE := target/release/headwater
 
-.PHONY: help up demo packages player build check test soak clients bench fuzz
+.PHONY: help up demo packages player dashboard build check test soak clients bench fuzz
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,13 @@ player: origin/player/dist/.stamp ## Build the embed player page
 origin/player/dist/.stamp: $(shell find origin/player -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null) | packages
 	@echo "Building the player page"
 	@cd origin/player && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+	@touch $@
+
+dashboard: dashboard/dist/.stamp ## Build the dashboard's pages
+
+dashboard/dist/.stamp: $(shell find dashboard -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null) | packages
+	@echo "Building the dashboard"
+	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
 build: player ## Build the release binary

@@ -21,4 +21,7 @@ cargo test --workspace --locked --no-fail-fast
 step "The player's own tests in a real browser"
 (cd tests/browser && npm test --silent)
 
+step "The dashboard: documents, budget, units, stories and accessibility in a real browser"
+(cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm test --silent)
+
 step "All passed"

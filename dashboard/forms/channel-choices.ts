@@ -1,0 +1,15 @@
+export const LATENCIES = [
+  { value: 'LOW', name: 'Low', about: 'Two to three seconds from encoder to screen. For anything with an audience that answers.' },
+  { value: 'STANDARD', name: 'Standard', about: 'Eight to fifteen seconds, and the best quality per bit. For broadcasts that are only watched.' },
+] as const
+
+export const LADDERS = [
+  { value: 'DEFAULT', name: 'Adaptive', about: 'Your own video untouched on top where it is fit for it, smaller renditions below it.' },
+  { value: 'ENCODED', name: 'Adaptive, all encoded', about: 'Every rendition is encoded here, the top one too. Steadier quality from unsteady encoders.' },
+  { value: 'SOURCE', name: 'Source only', about: 'What you send is what viewers get. The cheapest; slow connections will stall.' },
+] as const
+
+export const RECORDINGS = [
+  { value: 'on', name: 'Record every broadcast', about: 'The replay is ready when the broadcast ends.' },
+  { value: 'off', name: 'Do not record', about: 'Nothing is kept beyond the live window.' },
+] as const

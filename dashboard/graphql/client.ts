@@ -1,0 +1,79 @@
+import { cacheExchange } from '@urql/exchange-graphcache'
+import { createClient as createSocket } from 'graphql-ws'
+import { Client, type Exchange, fetchExchange, makeOperation, mapExchange, type Operation, subscriptionExchange } from 'urql'
+import { cacheConfig } from './cache.ts'
+import { codeOf } from './errors.ts'
+
+/** Whose data a client sees. Each scope has a client and a cache of its own, so nothing of one shows in another. */
+export interface Scope {
+  tenant: string | null
+  environment: 'live' | 'test'
+}
+
+export type Connection = 'idle' | 'open' | 'lost'
+
+export interface ScopedClient {
+  client: Client
+  /** The same scope without a cache, for requests that people write themselves. */
+  uncached: Client
+  /** The state of the subscriptions' socket, and a listener for its changes. */
+  connection: { current: Connection; listen: (changed: () => void) => () => void }
+  dispose: () => void
+}
+
+const CLIENT_NAME = 'dashboard/1'
+const RETRY_DELAY_MAX_MS = 10_000
+const KEEP_ALIVE_MS = 15_000
+
+export function createScopedClient({ tenant, environment }: Scope, onSignedOut: () => void): ScopedClient {
+  const listeners = new Set<() => void>()
+  const connection: ScopedClient['connection'] = {
+    current: 'idle',
+    listen: (changed) => {
+      listeners.add(changed)
+      return () => listeners.delete(changed)
+    },
+  }
+  const become = (state: Connection) => {
+    connection.current = state
+    for (const changed of listeners) changed()
+  }
+  const socket = createSocket({
+    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+    connectionParams: { tenant, environment },
+    keepAlive: KEEP_ALIVE_MS,
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
+    retryWait: (attempt) => new Promise((resume) => setTimeout(resume, Math.min(RETRY_DELAY_MAX_MS, 300 * 2 ** attempt) * (0.5 + Math.random() / 2))),
+    on: {
+      connected: () => become('open'),
+      closed: (event) => become((event as CloseEvent | undefined)?.code === 1000 ? 'idle' : 'lost'),
+    },
+  })
+  const headers: Record<string, string> = { 'Headwater-Client': CLIENT_NAME, 'Headwater-Environment': environment }
+  if (tenant) headers['Headwater-Tenant'] = tenant
+  const clientWith = (...caches: Exchange[]) => new Client({
+    url: '/graphql',
+    preferGetMethod: false,
+    fetchOptions: { headers, credentials: 'same-origin' },
+    exchanges: [
+      ...caches,
+      mapExchange({ onError: (error) => { if (codeOf(error) === 'UNAUTHENTICATED') onSignedOut() } }),
+      mapExchange({ onOperation: (operation) => (operation.kind === 'mutation' ? once(operation, headers) : operation) }),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: ({ query, variables }) => ({
+          subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query: query ?? '', variables: variables as Record<string, unknown> }, sink) }),
+        }),
+      }),
+    ],
+  })
+  return { client: clientWith(cacheExchange(cacheConfig)), uncached: clientWith(), connection, dispose: () => void socket.dispose() }
+}
+
+/** A mutation that the network repeats is done once. */
+const once = (operation: Operation, headers: Record<string, string>) =>
+  makeOperation(operation.kind, operation, {
+    ...operation.context,
+    fetchOptions: { credentials: 'same-origin', headers: { ...headers, 'Idempotency-Key': crypto.randomUUID() } },
+  })

@@ -1,0 +1,188 @@
+import { Check } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
+import { usePlace } from '../../app/place.tsx'
+import { channelState, onAir } from '../../components/channel-state.tsx'
+import { type FragmentOf, graphql, readFragment } from '../../graphql/index.ts'
+import { useAction } from '../../graphql/use.ts'
+import { Badge } from '../../ui/badge.tsx'
+import { Button } from '../../ui/button.tsx'
+import { Card, Facts } from '../../ui/card.tsx'
+import { Confirm } from '../../ui/confirm.tsx'
+import { bitrate, sentence } from '../../ui/format.ts'
+import { Notice, Skeleton } from '../../ui/notice.tsx'
+import { Since, Time } from '../../ui/time.tsx'
+import { Encoders, EncodersFragment } from './encoders.tsx'
+import { View, type ViewFragment } from './view.tsx'
+
+const Health = lazy(() => import('./health.tsx'))
+
+export const SetupFragment = graphql(`
+  fragment Setup_channel on Channel {
+    id
+    ...Encoders_channel
+  }
+`, [EncodersFragment])
+
+export const LiveFragment = graphql(`
+  fragment Live_channel on Channel {
+    id state latencyMode reconnectWindowS recordingEnabled
+    broadcast {
+      id lifecycle startedAt workerClass viewers
+      source { videoCodec width height framerate bitrateBps audioCodec audioSampleRateHz audioChannels }
+      renditions { name kind codec width height framerate bitrateBps passthrough }
+    }
+    broadcasts(first: 1) { totalCount nodes { id startedAt endedAt } }
+  }
+`)
+
+interface OverviewProps {
+  setup: FragmentOf<typeof SetupFragment>
+  live: FragmentOf<typeof LiveFragment>
+  view: FragmentOf<typeof ViewFragment>
+}
+
+export function Overview({ setup, live, view }: OverviewProps) {
+  const channel = readFragment(LiveFragment, live)
+  const encoders = readFragment(SetupFragment, setup)
+  const { broadcasts } = channel
+  const isOnAir = onAir(channel.state)
+  const first = broadcasts.totalCount === 0
+  if (channel.state === 'DISABLED') {
+    return <Notice tone="warn" title="This channel is disabled">No publisher is let in. Enable it under Settings.</Notice>
+  }
+  // Until pictures exist there is nothing to play: the settings have the room.
+  if (!channel.broadcast && first) {
+    return (
+      <div className="grid-2">
+        <Encoders channel={encoders} />
+        <Waiting state={channel.state} />
+      </div>
+    )
+  }
+  return (
+    <div className="grid-2">
+      <div className="stack gap-5">
+        <View channel={view} />
+        {channel.broadcast && <Suspense fallback={<Card title="Stream health"><Skeleton height={220} /></Card>}><Health broadcastId={channel.broadcast.id} /></Suspense>}
+        {!isOnAir && <Encoders channel={encoders} />}
+      </div>
+      <div className="stack gap-5">
+        {channel.broadcast ? <OnAir live={live} /> : <LastBroadcast state={channel.state} last={broadcasts.nodes[0]} />}
+        {channel.broadcast && <Renditions live={live} />}
+        {isOnAir && <Encoders channel={encoders} brief />}
+      </div>
+    </div>
+  )
+}
+
+const STEPS = [
+  { name: 'Your encoder connects', about: 'We listen for it now; there is nothing to click.' },
+  { name: 'The first pictures arrive', about: 'They are checked and cut into renditions.' },
+  { name: 'You are live', about: 'This page turns into the live view by itself.' },
+]
+
+function Waiting({ state }: { state: keyof typeof channelState }) {
+  const now = state === 'OFFLINE' ? 0 : state === 'CONNECTING' ? 1 : 2
+  return (
+    <Card>
+      <div className="waiting">
+        <div className="waiting-head">
+          <span className="radar" aria-hidden="true" />
+          <div role="status">
+            <h2 className="card-title">{now === 0 ? 'Waiting for your stream' : 'Your encoder is connected'}</h2>
+            <p className="quiet small">{now === 0 ? 'Start streaming in your encoder.' : 'The first pictures are on their way.'}</p>
+          </div>
+        </div>
+        <ol className="steps">
+          {STEPS.map(({ name, about }, index) => (
+            <li key={name} className="step" data-state={index < now ? 'done' : index === now ? 'now' : 'next'}>
+              <span className="step-mark" aria-hidden="true">{index < now && <Check />}</span>
+              <div><p className="step-name">{name}{index < now && <span className="visually-hidden"> (done)</span>}</p><p className="small">{about}</p></div>
+            </li>
+          ))}
+        </ol>
+      </div>
+    </Card>
+  )
+}
+
+const EndMutation = graphql(`
+  mutation BroadcastEnd($input: BroadcastEndInput!) {
+    broadcastEnd(input: $input) { broadcast { id lifecycle } userErrors { code field message } }
+  }
+`)
+
+function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
+  const { can } = usePlace()
+  const { broadcast, state, latencyMode, reconnectWindowS } = readFragment(LiveFragment, live)
+  const [ending, setEnding] = useState(false)
+  const { attempt } = useAction(EndMutation, ({ broadcastEnd }) => broadcastEnd)
+  if (!broadcast) return null
+  const { source } = broadcast
+  return (
+    <Card
+      title="On air"
+      actions={can('BROADCAST_WRITE') && <Button size="small" tone="quiet-danger" onClick={() => setEnding(true)}>End broadcast</Button>}
+    >
+      <div className="stack">
+        {state === 'RECONNECTING' && <Notice tone="warn" title="The publisher is gone">If it returns within {reconnectWindowS} s the same broadcast goes on, for viewers and in the replay.</Notice>}
+        <Facts
+          wide
+          facts={[
+            ['Since', <Since key="since" from={broadcast.startedAt} />],
+            ['Viewers', broadcast.viewers.toLocaleString('en')],
+            ['Latency', sentence(latencyMode)],
+          ]}
+        />
+        <Facts
+          facts={[
+            ['Video in', source.videoCodec && `${source.videoCodec} ${source.width}×${source.height} at ${source.framerate ?? '?'} fps`],
+            ['Audio in', source.audioCodec && `${source.audioCodec} ${(source.audioSampleRateHz ?? 0) / 1000} kHz, ${source.audioChannels === 1 ? 'mono' : source.audioChannels === 2 ? 'stereo' : `${source.audioChannels} channels`}`],
+            source.bitrateBps != null && ['Bit rate in', bitrate(source.bitrateBps)],
+          ]}
+        />
+      </div>
+      <Confirm
+        open={ending}
+        onOpenChange={setEnding}
+        title="End this broadcast?"
+        about="Viewers see the end within seconds, and the publisher is disconnected. If it connects again, a new broadcast with a new replay begins. The replay so far is kept."
+        act="End broadcast"
+        onConfirm={() => attempt({ id: broadcast.id })}
+      />
+    </Card>
+  )
+}
+
+function Renditions({ live }: { live: FragmentOf<typeof LiveFragment> }) {
+  const { broadcast } = readFragment(LiveFragment, live)
+  if (!broadcast) return null
+  const { renditions, workerClass } = broadcast
+  const top = Math.max(1, ...renditions.map(({ bitrateBps }) => bitrateBps ?? 0))
+  return (
+    <Card title="Renditions" about="What viewers can choose between, made now." actions={workerClass && <Badge tone="accent">{workerClass === 'PASSTHROUGH' ? 'Passthrough' : `${workerClass} worker`}</Badge>}>
+      {renditions.length === 0 ? <p className="quiet">The first rendition is being prepared.</p> : (
+        <ul className="renditions">
+          {renditions.map((rendition) => (
+            <li key={rendition.name} className="rendition">
+              <span className="rendition-name">{rendition.name}</span>
+              <div>
+                <div className="rendition-bar" aria-hidden="true"><span style={{ width: `${Math.max(2, (100 * (rendition.bitrateBps ?? 0)) / top)}%` }} /></div>
+                <span className="faint">{rendition.kind === 'VIDEO' ? `${rendition.width}×${rendition.height} ${rendition.codec}` : rendition.codec}{rendition.passthrough && ', untouched'}</span>
+              </div>
+              <span className="numeric">{rendition.bitrateBps != null && bitrate(rendition.bitrateBps)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}
+
+function LastBroadcast({ state, last }: { state: keyof typeof channelState; last: { startedAt: string; endedAt: string | null } | undefined }) {
+  return (
+    <Card title={channelState[state].name} about={channelState[state].about}>
+      <Facts facts={[last && ['Last on air', <Time key="at" at={last.startedAt} />], last?.endedAt && ['Ended', <Time key="end" at={last.endedAt} />]]} />
+    </Card>
+  )
+}

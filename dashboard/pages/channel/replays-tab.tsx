@@ -1,0 +1,43 @@
+import { Clapperboard } from 'lucide-react'
+import { useQuery } from 'urql'
+import { AssetFragment, AssetRow, ASSET_COLUMNS } from '../../components/asset-row.tsx'
+import { ListTable, useListState } from '../../components/list.tsx'
+import { graphql } from '../../graphql/index.ts'
+import { Card } from '../../ui/card.tsx'
+import { count } from '../../ui/format.ts'
+import { Empty } from '../../ui/notice.tsx'
+
+const ReplaysQuery = graphql(`
+  query Replays($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+    channel(id: $id) {
+      id recordingEnabled
+      assets(first: $first, after: $after, last: $last, before: $before) {
+        totalCount
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+        nodes { id ...Row_asset }
+      }
+    }
+  }
+`, [AssetFragment])
+
+export function ReplaysTab({ channelId }: { channelId: string }) {
+  const list = useListState()
+  const [{ data, fetching, error }, again] = useQuery({ query: ReplaysQuery, variables: { id: channelId, ...list.page }, requestPolicy: 'cache-and-network' })
+  const assets = data?.channel?.assets
+  return (
+    <Card title="Replays" about="One for each broadcast of this channel that was recorded." flush>
+      <ListTable
+        label="Replays"
+        list={list}
+        loading={fetching}
+        error={error}
+        onRetry={() => again({ requestPolicy: 'network-only' })}
+        columns={ASSET_COLUMNS.map(({ name, align, wideOnly }) => ({ name, ...(align && { align }), ...(wideOnly && { wideOnly }) }))}
+        pageInfo={assets?.pageInfo}
+        about={assets && `${count(assets.totalCount)} replays`}
+        empty={<Empty icon={<Clapperboard />} title="No replays yet" about={data?.channel?.recordingEnabled === false ? 'Recording is off for this channel. Turn it on under Settings.' : 'The first one appears here when a broadcast begins, and can be watched while it is still being recorded.'} />}
+        rows={(assets?.nodes ?? []).map((asset) => <AssetRow key={asset.id} asset={asset} />)}
+      />
+    </Card>
+  )
+}

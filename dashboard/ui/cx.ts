@@ -1,0 +1,3 @@
+import { cx } from 'class-variance-authority'
+
+export { cx }
