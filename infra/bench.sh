@@ -22,21 +22,38 @@ echo "Building the measuring programs" >&2
 cargo build --release --locked -p headwater-tests --bin bench
 cargo build --release --locked -p headwater-gpu-worker --examples
 
+part() {
+  if [ "$1" = transcode ]; then
+    echo "### Transcoding against the FFmpeg CLI"
+    echo
+    gpu-worker/benches/transcode.py "${transcode[@]}" --bin "$target/release/examples" || return
+    echo
+  else
+    "$target/release/bench" "${flags[@]}" "$1"
+  fi
+}
+
 results=$target/bench.md
+failed=$target/bench.failed
+: >"$failed"
 {
   echo "Measured $(date -u +%F) at commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown);" \
     "$(ffmpeg -version | awk 'NR == 1 {print "FFmpeg " $3}'), $(nginx -v 2>&1 | sed 's/nginx version: //')," \
     "Linux $(uname -r)."
   echo
+  number=0
   for name in "$@"; do
-    if [ "$name" = transcode ]; then
-      echo "### Transcoding against the FFmpeg CLI"
-      echo
-      gpu-worker/benches/transcode.py "${transcode[@]}" --bin "$target/release/examples"
-      echo
-    else
-      "$target/release/bench" "${flags[@]}" "$name"
-    fi
+    number=$((number + 1))
+    echo "== $name ($number of $#, $SECONDS s so far)" >&2
+    # One that fails does not take the others' figures with it.
+    part "$name" || {
+      echo "The part $name failed: what it said is above." >&2
+      echo "$name" >>"$failed"
+    }
   done
 } | tee "$results"
 echo "These figures are also in $results" >&2
+if [ -s "$failed" ]; then
+  echo "Failed: $(paste -sd' ' "$failed"). Repeat one with: infra/bench.sh NAME" >&2
+  exit 1
+fi

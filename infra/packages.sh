@@ -38,6 +38,7 @@ libgl1-mesa-dri               clients drawing without a graphics card
 nginx                         bench the peer for file delivery
 libnginx-mod-rtmp             bench the peer for ingest and packaging
 wrk                           bench load generator
+python3                       bench compares the transcoder with the FFmpeg CLI
 LIST
   # Node.js may come from elsewhere than Debian.
   command -v npm >/dev/null || echo "npm run builds the player page"
