@@ -54,6 +54,10 @@ pub struct Running {
     /// How long the worker has tried in vain to reach the edge, milliseconds; 0 while the link is up.
     #[serde(default)]
     pub link_down_ms: u64,
+    /// Pixels per second that its codec child encodes now, over all renditions; more than its lease's ladder asks for
+    /// where the source could not be passed through.
+    #[serde(default)]
+    pub encode_px_per_s: u64,
 }
 
 impl Heartbeat {
@@ -93,6 +97,7 @@ mod tests {
                 broadcast_id: BroadcastId::numbered(2),
                 generation: 3,
                 link_down_ms: 0,
+                encode_px_per_s: 46_771_200,
             }],
         };
         assert_eq!(

@@ -130,6 +130,7 @@ impl Memory {
                 });
                 let view = RunningView {
                     link_down_ms: named.link_down_ms,
+                    encode_px_per_s: named.encode_px_per_s,
                     unclaimed_since,
                 };
                 running.insert((named.broadcast_id, named.generation), view);
@@ -246,6 +247,7 @@ mod tests {
             broadcast_id,
             generation: 2,
             link_down_ms: 0,
+            encode_px_per_s: 0,
         }];
         let mut nothing = Unfinished::default();
         let since = |memory: &mut Memory, unfinished: &Unfinished, now| {

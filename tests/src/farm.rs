@@ -316,6 +316,7 @@ impl worker_server::Worker for Service {
                 broadcast_id,
                 generation: assignment.generation,
                 link_down_ms: 0,
+                encode_px_per_s: 0,
             },
         );
         desk.told.push(Told::Assign(assignment));

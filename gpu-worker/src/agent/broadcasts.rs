@@ -140,6 +140,7 @@ impl Broadcasts {
                 broadcast_id: b.assignment.broadcast_id.parse().ok()?,
                 generation: b.assignment.generation,
                 link_down_ms: b.link_down_ms(),
+                encode_px_per_s: b.encode_px_per_s(),
             })
         };
         running.values().filter_map(say).collect()

@@ -98,7 +98,7 @@ impl Runner {
         self.told = false;
         self.untold.clear();
         self.child_config = plan.child.clone();
-        self.shared.encoding.store(plan.child.is_some(), Ordering::Relaxed);
+        self.shared.encodes(Some(&plan));
         let mut packager = Packager::new(&plan, epoch, boundaries, self.latency);
         let mut held = self.recent.replay();
         for held in &mut held {

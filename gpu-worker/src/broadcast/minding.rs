@@ -154,7 +154,7 @@ impl Runner {
         );
         metrics::counter!("worker_quarantined_total").increment(1);
         self.encode = false;
-        self.shared.encoding.store(false, std::sync::atomic::Ordering::Relaxed);
+        self.shared.encodes(None);
         self.child = None;
         if !self.told
             && let Some(packager) = self.packager.take()

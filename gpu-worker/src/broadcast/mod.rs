@@ -43,6 +43,7 @@ use tracing::Instrument as _;
 pub(crate) use hub::Hub;
 pub(crate) use runner::Outcome;
 
+use self::plan::Plan;
 use crate::storage::spool::Spool;
 use crate::storage::upload;
 
@@ -80,6 +81,8 @@ pub(crate) struct Broadcast {
     link_down: AtomicU64,
     since: Instant,
     encoding: AtomicBool,
+    /// Pixels per second that it encodes.
+    encode_px_per_s: AtomicU64,
     /// The source has ended: what is left is to store and to write the replay.
     ending: AtomicBool,
 }
@@ -106,6 +109,7 @@ impl Broadcast {
             link_down: AtomicU64::new(0),
             since: Instant::now(),
             encoding: AtomicBool::new(false),
+            encode_px_per_s: AtomicU64::new(0),
             ending: AtomicBool::new(false),
         })
     }
@@ -127,6 +131,11 @@ impl Broadcast {
         }
     }
 
+    /// Pixels per second that its codec child encodes, over all renditions.
+    pub(crate) fn encode_px_per_s(&self) -> u64 {
+        self.encode_px_per_s.load(Ordering::Relaxed)
+    }
+
     /// Whether a codec child runs for it.
     pub(crate) fn encoding(&self) -> bool {
         self.encoding.load(Ordering::Relaxed)
@@ -135,6 +144,14 @@ impl Broadcast {
     /// Whether the source has ended, so that only the replay is left to write.
     pub(crate) fn ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
+    }
+
+    /// What its codec child is to make from now on.
+    fn encodes(&self, plan: Option<&Plan>) {
+        let encoding = plan.is_some_and(|plan| plan.child.is_some());
+        self.encoding.store(encoding, Ordering::Relaxed);
+        self.encode_px_per_s
+            .store(plan.map_or(0, Plan::encode_px_per_s), Ordering::Relaxed);
     }
 
     fn link_is(&self, up: bool) {

@@ -181,6 +181,13 @@ impl Plan {
         }
     }
 
+    /// Pixels per second that the child encodes.
+    pub(crate) fn encode_px_per_s(&self) -> u64 {
+        let rungs = self.lines.iter().filter(|l| matches!(l.input, Input::Rung(_)));
+        let px = |r: &Rendition| u64::from(r.width) * u64::from(r.height) * u64::from(r.fps_milli) / 1_000;
+        rungs.map(|l| px(&l.rendition)).sum()
+    }
+
     /// Fills in what the child told of its records. `false` where a record cannot be read.
     pub(crate) fn opened(lines: &mut [Line], opened: &wire::Opened) -> bool {
         lines.iter_mut().all(|line| {

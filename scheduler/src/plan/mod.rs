@@ -10,6 +10,8 @@
 //! 2. Every move raises the generation by one, and is made only when there is somewhere to go.
 //! 3. A passthrough rung costs nothing and finds a place while any worker lives; encoded rungs are left out from the
 //!    top until the rest fits.
+//!    What a worker encodes of a broadcast beyond its lease (a source that turned out unfit for passthrough) takes room
+//!    as well, as long as the worker says so.
 //! 4. Of the workers with room, the one that would have least left takes the broadcast, so that large holes stay.
 
 mod life;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_model::ladder::Cost;
 use headwater_model::{BroadcastId, Ladder, WorkerId};
 
 use super::{
@@ -18,15 +19,13 @@ struct Load {
 }
 
 impl Load {
-    fn add(&mut self, ladder: &Ladder) {
-        let cost = ladder.cost();
+    fn add(&mut self, cost: Cost) {
         self.encode_px_per_s += cost.encode_px_per_s;
         self.slots += cost.slots;
         self.broadcasts += 1;
     }
 
-    fn remove(&mut self, ladder: &Ladder) {
-        let cost = ladder.cost();
+    fn remove(&mut self, cost: Cost) {
         self.encode_px_per_s = self.encode_px_per_s.saturating_sub(cost.encode_px_per_s);
         self.slots = self.slots.saturating_sub(cost.slots);
         self.broadcasts = self.broadcasts.saturating_sub(1);
@@ -34,6 +33,7 @@ impl Load {
 }
 
 struct Floor<'a> {
+    view: &'a FarmView,
     candidates: BTreeMap<WorkerId, &'a WorkerView>,
     loads: BTreeMap<WorkerId, Load>,
 }
@@ -56,7 +56,7 @@ pub(super) fn plan(view: &FarmView, now: Timestamp, plan: &mut Plan) {
     waiting.sort_unstable_by_key(|(new, opened_at, id, _)| (*new, *opened_at, *id));
     for (_, _, id, why) in waiting {
         let broadcast = &view.broadcasts[&id];
-        match floor.place(broadcast, why) {
+        match floor.place(id, broadcast, why) {
             Some((worker, ladder)) => {
                 let replaces = broadcast.lease.as_ref().map(|lease| lease.generation);
                 let generation = replaces.unwrap_or(0) + 1;
@@ -147,6 +147,16 @@ fn still_told(view: &FarmView, id: BroadcastId, broadcast: &BroadcastView, now: 
     })
 }
 
+/// The room that a lease takes: what its ladder asks for, or what the worker says that it encodes, if that is more.
+fn taken(view: &FarmView, id: BroadcastId, lease: &LeaseView) -> Cost {
+    let asked = lease.ladder.cost();
+    let told = view.running(id, lease).map_or(0, |running| running.encode_px_per_s);
+    Cost {
+        encode_px_per_s: asked.encode_px_per_s.max(told),
+        slots: asked.slots.max(u32::from(told > 0)),
+    }
+}
+
 impl<'a> Floor<'a> {
     fn of(view: &'a FarmView, now: Timestamp) -> Self {
         let recently = |at: Timestamp| now.ms_since(at) < REFUSED_FOR_MS;
@@ -161,21 +171,24 @@ impl<'a> Floor<'a> {
             .map(|(id, worker)| (*id, worker))
             .collect();
         let mut loads: BTreeMap<WorkerId, Load> = BTreeMap::new();
-        for lease in view
-            .broadcasts
-            .values()
-            .filter_map(|broadcast| broadcast.lease.as_ref())
-        {
-            loads.entry(lease.worker).or_default().add(&lease.ladder);
+        for (id, broadcast) in &view.broadcasts {
+            if let Some(lease) = &broadcast.lease {
+                loads.entry(lease.worker).or_default().add(taken(view, *id, lease));
+            }
         }
-        Self { candidates, loads }
+        Self {
+            view,
+            candidates,
+            loads,
+        }
     }
 
     /// Finds a place and takes it.
-    fn place(&mut self, broadcast: &BroadcastView, why: Why) -> Option<(WorkerId, Ladder)> {
+    fn place(&mut self, id: BroadcastId, broadcast: &BroadcastView, why: Why) -> Option<(WorkerId, Ladder)> {
         let old = broadcast.lease.as_ref();
         if let Some(old) = old {
-            self.loads.entry(old.worker).or_default().remove(&old.ladder);
+            let taken = taken(self.view, id, old);
+            self.loads.entry(old.worker).or_default().remove(taken);
         }
         // Only a new ladder may go back to the worker that had the old one.
         let barred = old.filter(|_| why != Why::Refit).map(|lease| lease.worker);
@@ -183,8 +196,11 @@ impl<'a> Floor<'a> {
         let placed = std::iter::successors(Some(broadcast.wanted.clone()), Ladder::trimmed)
             .find_map(|ladder| Some((self.best(&ladder, barred, stay)?, ladder)));
         match (&placed, old) {
-            (Some((worker, ladder)), _) => self.loads.entry(*worker).or_default().add(ladder),
-            (None, Some(old)) => self.loads.entry(old.worker).or_default().add(&old.ladder),
+            (Some((worker, ladder)), _) => self.loads.entry(*worker).or_default().add(ladder.cost()),
+            (None, Some(old)) => {
+                let taken = taken(self.view, id, old);
+                self.loads.entry(old.worker).or_default().add(taken);
+            }
             (None, None) => {}
         }
         placed

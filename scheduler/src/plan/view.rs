@@ -58,6 +58,8 @@ pub struct WorkerView {
 pub struct RunningView {
     /// How long the worker has tried in vain to reach the edge, milliseconds; 0 while the link is up.
     pub link_down_ms: u64,
+    /// Pixels per second that the worker encodes of it, over all renditions.
+    pub encode_px_per_s: u64,
     /// Since when this worker has named a broadcast that is not among the unfinished ones.
     pub unclaimed_since: Option<Timestamp>,
 }

@@ -109,7 +109,18 @@ async fn a_source_without_keyframes_is_encoded_from_the_longest_segment_on() {
     .run();
     let (frames, sounds) = (input.of(TrackId::VIDEO).count(), input.sounds());
     let farm = Farm::new(vec![input], vec![source(), rung("90p", 160, 90)]).await;
-    assert_eq!(farm.run().await, Outcome::Finished);
+    let broadcast = farm.broadcast(1);
+    let mut costs = Vec::new();
+    let watch = follow(&broadcast, |_| {
+        costs.push(broadcast.encode_px_per_s());
+        false
+    });
+    let (_, outcome) = tokio::join!(watch, broadcast.clone().run(farm.tools.clone()));
+    assert_eq!(outcome, Outcome::Finished);
+    // The scheduler hears of the encoding that it did not reserve.
+    costs.retain(|px| *px > 0);
+    assert_eq!(costs.first(), Some(&(160 * 90 * 25)));
+    assert_eq!(costs.last(), Some(&(160 * 90 * 25 + 320 * 180 * 25)));
     let stored = farm.stored().await;
     assert_eq!(stored.window.epochs().len(), 2);
     let mut total = BTreeFrames::default();

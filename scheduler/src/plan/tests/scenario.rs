@@ -83,6 +83,11 @@ impl Stage {
                 let id = self.broadcasts[name];
                 self.world.broadcasts.get_mut(&id).expect("open").edge_down_since = None;
             }
+            ["encodes", name, mpx] => {
+                let px = mpx.parse::<u64>().expect("megapixels per second") * 1_000_000;
+                let id = self.broadcasts[name];
+                self.world.broadcasts.get_mut(&id).expect("open").encode_px_per_s = px;
+            }
             ["away", name] => self.world.away(self.broadcasts[name], AwayCause::Publisher),
             ["back", name] => self.world.back(self.broadcasts[name]),
             ["publisher-ends", name] => self.world.finish(self.broadcasts[name], FinishCause::Publisher),

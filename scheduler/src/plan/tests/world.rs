@@ -50,6 +50,8 @@ pub(super) struct SimWorker {
 pub(super) struct SimBroadcast {
     pub(super) view: BroadcastView,
     pub(super) edge_down_since: Option<Timestamp>,
+    /// What its worker says that it encodes, pixels per second.
+    pub(super) encode_px_per_s: u64,
 }
 
 #[derive(Clone, Default)]
@@ -93,6 +95,7 @@ impl World {
             SimBroadcast {
                 view,
                 edge_down_since: None,
+                encode_px_per_s: 0,
             },
         );
     }
@@ -155,6 +158,7 @@ impl World {
             let said = worker.running.iter().map(|(id, generation)| {
                 let view = RunningView {
                     link_down_ms: down_ms(id),
+                    encode_px_per_s: self.broadcasts.get(id).map_or(0, |b| b.encode_px_per_s),
                     unclaimed_since: None,
                 };
                 ((*id, *generation), view)
