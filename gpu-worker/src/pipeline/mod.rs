@@ -1,14 +1,14 @@
 //! Decode once, scale in a cascade, encode every rung.
 //!
 //! ```text
-//! units -> decode -> [2] -> scale: 1080 -> 720 -> 480 -> 360
+//! units -> decode -> [1] -> scale: 1080 -> 720 -> 480 -> 360
 //!                              |       |      |      |
-//!                             [2]     [2]    [2]    [2]   frames, shared and never copied
+//!                             [1]     [1]    [1]    [1]   frames, shared and never copied
 //!                              v       v      v      v
 //!                            encode  encode encode encode -> sink
 //! ```
 //!
-//! Decoding, scaling and each encoder have a thread of their own with a queue of [`QUEUE_FRAMES_MAX`] frames before
+//! Decoding, scaling and each encoder have a thread of their own with a queue of [`QUEUE_FRAMES_MAX`] frame before
 //! it. A full queue blocks what feeds it, back to whoever calls [`Pipeline::video`]: nothing is dropped here but
 //! frames above a rung's rate. Memory is bounded by the queues and the encoders' lookahead: about 12 pictures of
 //! each size, 120 MiB for a ladder of four rungs under 1080p.
@@ -32,7 +32,7 @@ use headwater_media::segmenter::Grid;
 use crate::codec::{Backend, CodecError, Delay, Unit};
 
 /// Frames that wait before the scaler and before each encoder.
-pub(crate) const QUEUE_FRAMES_MAX: usize = 2;
+pub(crate) const QUEUE_FRAMES_MAX: usize = 1;
 /// Coded units that wait before the decoder.
 pub(crate) const QUEUE_UNITS_MAX: usize = 16;
 /// Rungs of one ladder.
