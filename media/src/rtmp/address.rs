@@ -263,6 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn c2_the_url_beside_the_application_only_informs() {
+        for tc_url in [
+            "",
+            "rtmp://elsewhere.example/other",
+            "rtmp://user:pass@host:1935/live?x=1",
+            "rtmps://[2001:db8::1]:443/live",
+            "not an address",
+        ] {
+            let address = Address::resolve("live", "KEY", tc_url).unwrap_or_else(|e| panic!("{tc_url}: {e}"));
+            assert_eq!(
+                (address.app.as_str(), address.key.as_str()),
+                ("live", "KEY"),
+                "{tc_url}"
+            );
+        }
+    }
+
+    #[test]
     fn d9_queries_merge_name_over_app_over_url() {
         let address = Address::resolve("live?a=app&b=app", "KEY?a=name", "rtmp://h/live?a=url&b=url&c=u%20rl");
         let address = address.expect("has a key");

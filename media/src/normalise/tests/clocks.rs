@@ -299,6 +299,40 @@ fn i15_a_pause_of_the_encoders_clock_begins_an_epoch_and_loses_a_second() {
 }
 
 #[test]
+fn i14_a_clock_500_ppm_off_for_twelve_hours_changes_nothing_within_an_epoch() {
+    for speed in [1.000_5, 0.999_5] {
+        let mut p = Publisher::new();
+        (p.speed, p.fps, p.gop) = (speed, 1.0, 2);
+        p.audio = false;
+        p.n.metadata(&Metadata {
+            video: Some(true),
+            ..Metadata::default()
+        });
+        p.video_header(&avc(80)).run(12 * 3_600_000);
+        assert!(p.got.issues.is_empty(), "{:?}", p.got.issues);
+        assert_eq!((p.got.epochs.len(), p.got.units.len()), (1, 12 * 3_600));
+        // The next epoch is where its arrival is, though never before the end of what is there.
+        p.video_offset = 3_600_000;
+        let arrival = p.now - START;
+        let got = p.run(4_000).done();
+        assert_eq!(got.causes(), [EpochCause::Start, EpochCause::Jump]);
+        let start = got.epochs[1].start_90k / 90;
+        let due = arrival.max(12 * 3_600_000);
+        assert!((start - due).abs() <= 2_000, "at {speed}: {start}, {due}");
+    }
+}
+
+#[test]
+fn i17_slower_than_real_time_is_kept_as_it_is() {
+    let mut p = Publisher::new();
+    p.speed = 0.5;
+    let got = p.headers().run(30_000).done();
+    assert_eq!((got.causes(), got.video().len()), (vec![EpochCause::Start], 900));
+    assert!(got.issues.is_empty(), "{:?}", got.issues);
+    assert_eq!(got.video()[899].dts.ticks, 899 * 3_000);
+}
+
+#[test]
 fn i16_faster_than_real_time_is_no_fault_of_the_clock() {
     let mut p = Publisher::new();
     p.speed = 50.0;

@@ -244,6 +244,37 @@ fn a4_strangers_fail_on_the_first_byte() {
 }
 
 #[test]
+fn a8_any_second_packet_ends_the_handshake() {
+    for echo in [[0u8; PACKET_BYTES], [0xff; PACKET_BYTES]] {
+        let mut session = session();
+        let hello = [&[3][..], &[0; 8], &[7; 1_528]].concat();
+        session.receive(&hello).expect("C0 and C1");
+        assert_eq!(session.stage(), Stage::Handshake);
+        session.receive(&echo).expect("C2 is not judged");
+        assert_eq!(session.stage(), Stage::Connected);
+    }
+}
+
+#[test]
+fn i2_time_goes_on_where_24_bits_end() {
+    let (mut client, mut session) = live();
+    let times: Vec<u32> = (0..100).map(|n| 0x00ff_ffff - 2_000 + n * 40).collect();
+    for &time in &times {
+        client.message(kind::VIDEO, time, 1, &[0x27; 300]);
+        client.message(kind::AUDIO, time + 7, 1, &[0xaf; 150]);
+    }
+    client.send(&mut session).expect("valid");
+    let got: Vec<u32> = events(&mut session)
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Video { timestamp, payload } if payload == [0x27; 300][..] => Some(timestamp),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(got, times);
+}
+
+#[test]
 fn b14_acknowledged_each_window_and_at_least_each_2_5_megabytes() {
     for (window, media, expected) in [
         (10_000u32, 9_000, 0),

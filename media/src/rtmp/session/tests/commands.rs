@@ -16,6 +16,69 @@ fn c3_connect_without_an_object() {
 }
 
 #[test]
+fn c4_amf3_is_answered_in_amf0_and_says_so() {
+    for encoding in [0.0, 3.0] {
+        let (mut client, mut session) = (Client::new(), session());
+        let fields = object([("app", "live".into()), ("objectEncoding", encoding.into())]);
+        client.connect(fields).send(&mut session).expect("valid");
+        let answers = client.answers(&mut session);
+        let last = answers.last().expect("_result");
+        assert_eq!(last.kind, kind::COMMAND_AMF0);
+        assert_eq!(decode(&last.payload).0[3].property("objectEncoding"), Some(&0.0.into()));
+    }
+}
+
+#[test]
+fn c7_every_type_of_publish_is_live() {
+    let of_type = [Some("live"), Some("record"), Some("append"), Some("nonsense"), None];
+    for value in of_type {
+        let (mut client, mut session) = (Client::new(), session());
+        client.connect(object([("app", "live".into())]));
+        let mut publish: Vec<Value> = vec!["publish".into(), 5.0.into(), Value::Null, "KEY".into()];
+        publish.extend(value.map(Value::from));
+        client.command(1, &publish).send(&mut session).expect("valid");
+        assert!(
+            matches!(events(&mut session)[..], [_, Event::PublishRequested(_)]),
+            "{value:?}"
+        );
+        session.accept_publish();
+        assert_eq!(session.stage(), Stage::Publishing, "{value:?}");
+    }
+}
+
+#[test]
+fn c8_a_publish_that_waits_for_nothing() {
+    for transaction in [0.0, 4.0] {
+        let (mut client, mut session) = (Client::new(), session());
+        client.connect(object([("app", "live".into())]));
+        // The stream is used before it was named, and the transaction number for the second time.
+        client.command(0, &["createStream".into(), 4.0.into(), Value::Null]);
+        client.command(
+            1,
+            &[
+                "publish".into(),
+                transaction.into(),
+                Value::Null,
+                "KEY".into(),
+                "live".into(),
+            ],
+        );
+        client
+            .message(kind::AUDIO, 0, 1, &[0xaf, 0])
+            .send(&mut session)
+            .expect("tolerated");
+        assert_eq!(events(&mut session).len(), 2);
+        session.accept_publish();
+        assert!(matches!(events(&mut session)[..], [Event::Audio { .. }]));
+        let answers = client.commands(&mut session);
+        assert_eq!(
+            answers.last().map(String::as_str),
+            Some("onStatus NetStream.Publish.Start")
+        );
+    }
+}
+
+#[test]
 fn c5_capabilities_are_answered_with_what_both_have_and_only_when_asked() {
     let reply = |fields: Value| {
         let (mut client, mut session) = (Client::new(), session());
