@@ -204,7 +204,7 @@ impl Chain {
         let (postgres, redis, store) = tokio::try_join!(Cluster::start(), Redis::start(), Store::start(&store_folder))?;
         let database_url = postgres.database().await?.url;
         let address = || anyhow::Ok(format!("127.0.0.1:{}", dev::free_port()?));
-        let (api_rpc, scheduler_rpc, edge_rpc, rtmp) = (address()?, address()?, address()?, address()?);
+        let (api_rpc, scheduler_rpc) = (address()?, address()?);
         let mut shared: Vec<(String, String)> = [
             ("HEADWATER_RPC_SECRET", farm::RPC_SECRET.to_owned()),
             ("HEADWATER_DATABASE_URL", database_url.reveal().to_owned()),
@@ -220,6 +220,7 @@ impl Chain {
         .into();
         shared.extend(setup.environment.iter().map(|(n, v)| ((*n).to_owned(), v.clone())));
         let role = |name, own: &[(&str, String)]| Role::new(name, folder.path(), &shared, own);
+        let (edge, rtmp) = new_edge(folder.path(), &shared)?;
         let mut chain = Self {
             api: role(
                 "api",
@@ -229,14 +230,7 @@ impl Chain {
                 ],
             )?,
             scheduler: role("scheduler", &[("HEADWATER_SCHEDULER_RPC_LISTEN", scheduler_rpc)])?,
-            edge: role(
-                "ingest-edge",
-                &[
-                    ("HEADWATER_INGEST_RTMP_LISTEN", rtmp.clone()),
-                    ("HEADWATER_INGEST_RPC_URL", format!("http://{edge_rpc}")),
-                    ("HEADWATER_INGEST_RPC_LISTEN", edge_rpc),
-                ],
-            )?,
+            edge,
             workers: Vec::new(),
             origins: Vec::new(),
             origin_urls: Vec::new(),
@@ -259,6 +253,12 @@ impl Chain {
             role.ready().await?;
         }
         Ok(chain)
+    }
+
+    /// Starts another edge, at other addresses, in place of the one that was.
+    pub async fn replace_edge(&mut self) -> anyhow::Result<()> {
+        (self.edge, self.rtmp) = new_edge(self.folder.path(), &self.shared)?;
+        self.edge.start().await
     }
 
     /// Starts one more worker.
@@ -366,6 +366,20 @@ impl Chain {
         }
         all
     }
+}
+
+/// An edge that does not run yet, and where publishers will connect to.
+fn new_edge(folder: &Path, shared: &[(String, String)]) -> anyhow::Result<(Role, String)> {
+    let (rtmp, rpc) = (
+        format!("127.0.0.1:{}", dev::free_port()?),
+        format!("127.0.0.1:{}", dev::free_port()?),
+    );
+    let own = [
+        ("HEADWATER_INGEST_RTMP_LISTEN", rtmp.clone()),
+        ("HEADWATER_INGEST_RPC_URL", format!("http://{rpc}")),
+        ("HEADWATER_INGEST_RPC_LISTEN", rpc),
+    ];
+    Ok((Role::new("ingest-edge", folder, shared, &own)?, rtmp))
 }
 
 impl Drop for Chain {
