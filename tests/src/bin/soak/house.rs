@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Share of the time on air after which every cache and window that a broadcast fills is full.
 const WARM_UP: f64 = 0.4;
 /// Growth after that, MiB per minute: what is kept of each segment for the playlists, and what the allocator does.
-const GROWTH_MIB_PER_MIN_MAX: f64 = 4.0;
+const GROWTH_MIB_PER_MIN_MAX: f64 = 2.0;
 /// Longest that anything may take to be let go: connections that are kept for the next request, and what an origin keeps
 /// of a broadcast that nobody watches.
 const REST_LIMIT: Duration = Duration::from_secs(150);
@@ -116,6 +116,12 @@ pub async fn watch(pid: u32, stop: CancellationToken) -> Memory {
 }
 
 impl Memory {
+    /// Only what was seen while broadcasts were on air.
+    pub fn of_the_first(mut self, minutes: u32) -> Self {
+        self.looks.retain(|l| l.0 <= f64::from(minutes));
+        self
+    }
+
     /// What was seen after the warm-up.
     fn warm(&self) -> &[(f64, f64)] {
         &self.looks[(self.looks.len() as f64 * WARM_UP) as usize..]

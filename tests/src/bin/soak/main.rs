@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Minutes on air when `SOAK_MINUTES` does not say.
 const MINUTES: u32 = 5;
+/// With fewer, what fills caches cannot be told from what leaks.
+const MINUTES_MIN: u32 = 3;
 /// Longest that a channel may take to go on air, or to become a replay.
 const STATE_LIMIT: Duration = Duration::from_secs(60);
 /// Seconds that a DASH reader leaves out at the end: ffmpeg does not notice that a manifest has become static.
@@ -47,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
         Ok(minutes) => minutes.parse().context("SOAK_MINUTES wants minutes")?,
         Err(_) => MINUTES,
     };
+    ensure!(minutes >= MINUTES_MIN, "SOAK_MINUTES wants {MINUTES_MIN} at least");
     proc::print_conditions()?;
     let mut dev = Dev::start_with(&[], &[("HEADWATER_LOG", "warn")]).await?;
     let outcome = soak(&dev, minutes)
@@ -83,7 +86,7 @@ async fn soak(dev: &Dev, minutes: u32) -> anyhow::Result<()> {
     )?;
     let seen = [whole, odd].concat();
     stop.cancel();
-    let memory = memory.await?;
+    let memory = memory.await?.of_the_first(minutes);
     picture::print(&seen);
     memory.print();
     let rested = house::at_rest(dev, Some(&before)).await?;
