@@ -110,12 +110,12 @@ async function watch(page, harness, args) {
   }
   if (args.screenshot) await page.screenshot({ path: args.screenshot })
   const seen = await page.evaluate(() => {
-    const { firstFrameMs, firstTime, playedS, presentedFrames, stalls, errors, qualities, states, standingMs } = window.probe
-    return { firstFrameMs, firstTime, playedS, presentedFrames, stalls, errors, qualities, states, standingMs, frames: window.probe.frames(), endTime: document.querySelector('video')?.currentTime ?? null }
+    const { firstFrameMs, firstFrameUnixMs, firstTime, playedS, presentedFrames, stalls, errors, qualities, states, standingMs } = window.probe
+    return { firstFrameMs, firstFrameUnixMs, firstTime, playedS, presentedFrames, stalls, errors, qualities, states, standingMs, frames: window.probe.frames(), endTime: document.querySelector('video')?.currentTime ?? null }
   })
   return {
     ...report,
-    started, firstFrameMs: seen.firstFrameMs, firstTime: seen.firstTime, endTime: seen.endTime, playedS: Number(seen.playedS.toFixed(2)),
+    started, firstFrameMs: seen.firstFrameMs, firstFrameUnixMs: seen.firstFrameUnixMs, firstTime: seen.firstTime, endTime: seen.endTime, playedS: Number(seen.playedS.toFixed(2)),
     frames: { ...seen.frames, presented: seen.presentedFrames },
     stalls: { count: seen.stalls.length, totalMs: seen.stalls.reduce((sum, { ms }) => sum + ms, 0), list: seen.stalls },
     standingMs: seen.standingMs ?? null, latencyMs: quantiles(watchedLatencies), qualities: seen.qualities,

@@ -177,6 +177,11 @@ impl Encoder {
         crate::dev::signal(self.child.id().context("ffmpeg has ended")?, "STOP").await
     }
 
+    /// How many pictures it has sent so far, as it goes on.
+    pub fn frames(&self) -> watch::Receiver<u64> {
+        self.frames.clone()
+    }
+
     /// Waits until it has sent `frames` more pictures.
     pub async fn sends(&mut self, frames: u64) -> anyhow::Result<()> {
         let target = *self.frames.borrow() + frames;

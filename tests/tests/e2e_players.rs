@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use headwater_tests::browser;
+use headwater_tests::chain::until;
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder::Source;
+use headwater_tests::http;
 
 const LIVE_LIMIT: Duration = Duration::from_secs(20);
+/// Pictures that may have been sent when a waiting page shows the first: three seconds.
+const START_FRAMES_MAX: u64 = 90;
 
 /// Runs one browser client on the demo channel.
 async fn play(dev: &Dev, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
@@ -86,21 +90,57 @@ async fn players_go_over_a_change_of_codec_configuration() -> anyhow::Result<()>
 }
 
 #[tokio::test]
-async fn the_embed_page_waits_for_a_channel_that_is_offline() -> anyhow::Result<()> {
-    let mut dev = Dev::start().await?;
-    play(
-        &dev,
-        &[
-            "--player",
-            "embed",
-            "--no-media",
-            "--seconds",
-            "2",
-            "--expect-state",
-            "offline",
-        ],
-    )
-    .await?;
+async fn a_page_that_waits_for_a_broadcast_shows_it_within_three_seconds() -> anyhow::Result<()> {
+    let mut dev = Dev::start_with(&["--demo-ladder", "source"], &[]).await?;
+    let waiting = [
+        "--player",
+        "embed",
+        "--start-timeout-s",
+        "90",
+        "--seconds",
+        "2",
+        "--expect-state",
+        "live",
+    ];
+    let metrics = format!("{}/metrics", dev.running.admin_url);
+    let asked = async || {
+        let text = http::get(&metrics).await.ok()?.text();
+        let answered = "origin_requests_total{class=\"state\",status=\"200\"} ";
+        let count = text.lines().find_map(|l| l.strip_prefix(answered))?;
+        (count != "0").then_some(())
+    };
+    // What was sent by when: seconds of media count, because a machine that is slow to show is slow to encode too.
+    let mut sent = Vec::new();
+    let pushing = async {
+        until("the page asks for the state", asked).await?;
+        let encoder = Source::default().push(&dev.push_url())?;
+        let mut frames = encoder.frames();
+        while frames.changed().await.is_ok() {
+            sent.push((chrono::Utc::now().timestamp_millis(), *frames.borrow_and_update()));
+        }
+        anyhow::bail!("the encoder ended")
+    };
+    let report = tokio::select! {
+        report = play(&dev, &waiting) => report?,
+        ended = pushing => ended?,
+    };
+    let states: Vec<&str> = report["states"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|s| s.as_str())
+        .collect();
+    assert_eq!(states.first(), Some(&"offline"), "{report}");
+    let shown_ms = report["firstFrameUnixMs"].as_i64().context("a picture")?;
+    let frames = sent
+        .iter()
+        .rev()
+        .find(|(at_ms, _)| *at_ms <= shown_ms)
+        .map_or(0, |(_, frames)| *frames);
+    assert!(
+        frames <= START_FRAMES_MAX,
+        "{frames} pictures were sent before the first was shown"
+    );
     dev.stop().await?;
     Ok(())
 }

@@ -24,11 +24,11 @@ test('media may come while live, reconnecting or finishing', () => {
 
 test('looks are frequent before a broadcast, rare during one, spread by jitter, and back off', () => {
   const seen = (state) => ({ ok: true, state: { state } })
-  assert.equal(nextDelayMs(seen('offline'), 0, false, 0.5), 3_000)
+  assert.equal(nextDelayMs(seen('offline'), 0, false, 0.5), 1_500)
   assert.equal(nextDelayMs(seen('live'), 0, false, 0.5), 15_000)
-  assert.equal(nextDelayMs(seen('offline'), 0, false, 0), 1_500)
-  assert.ok(nextDelayMs(seen('offline'), 0, false, 0.999) < 4_500)
-  assert.equal(nextDelayMs(seen('offline'), 0, true, 0.5), 9_000)
+  assert.equal(nextDelayMs(seen('offline'), 0, false, 0), 750)
+  assert.ok(nextDelayMs(seen('offline'), 0, false, 0.999) < 2_250)
+  assert.equal(nextDelayMs(seen('offline'), 0, true, 0.5), 4_500)
   const failure = { ok: false, failure: 'unreachable' }
   assert.deepEqual([1, 2, 3, 9, 99].map((n) => nextDelayMs(failure, n, false, 0.5)), [2_000, 4_000, 8_000, 20_000, 20_000])
 })

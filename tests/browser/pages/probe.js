@@ -5,7 +5,7 @@
   // Shorter standstills than this are the granularity of the clock, not something a viewer sees.
   const STALL_MIN_MS = 250
   const probe = {
-    openedMs: performance.now(), firstFrameMs: null, firstTime: null, playedS: 0, presentedFrames: 0,
+    openedMs: performance.now(), firstFrameMs: null, firstFrameUnixMs: null, firstTime: null, playedS: 0, presentedFrames: 0,
     stalls: [], errors: [], qualities: [], states: [], latenciesMs: [], sampling: true,
     frames() {
       const quality = find()?.getVideoPlaybackQuality()
@@ -35,6 +35,7 @@
       probe.presentedFrames += 1
       if (probe.firstFrameMs === null) {
         probe.firstFrameMs = Math.round(performance.now() - probe.openedMs)
+        probe.firstFrameUnixMs = Date.now()
         probe.firstTime = video.currentTime
       }
       video.requestVideoFrameCallback(counted)

@@ -19,7 +19,7 @@ const STATES = ['offline', 'live', 'reconnecting', 'finishing', 'ended'] as cons
 const REQUEST_TIMEOUT_MS = 8_000
 
 /** Delays between two looks at the state, in milliseconds, before jitter. */
-const OFFLINE_DELAY_MS = 3_000
+const OFFLINE_DELAY_MS = 1_500
 const RECONNECTING_DELAY_MS = 2_500
 const LIVE_DELAY_MS = 15_000
 const ENDED_DELAY_MS = 12_000
