@@ -12,7 +12,7 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::channel::Channel;
+pub use crate::channel::Channel;
 use crate::outside::{Cluster, Redis, Store};
 use crate::{dev, farm, http};
 

@@ -11,6 +11,7 @@ use headwater_tests::chain::{Chain, Setup, until};
 use headwater_tests::channel::Channel;
 use headwater_tests::dev;
 use headwater_tests::encoder::{self, Encoder, Source};
+use headwater_tests::hls::media_playlists;
 use headwater_tests::http;
 use headwater_tests::outside::Line;
 
@@ -28,27 +29,6 @@ async fn go_live(chain: &Chain, channel: &Channel, source: &Source) -> anyhow::R
 /// How many pictures the edge has taken in so far, of all broadcasts.
 async fn accepted(chain: &Chain) -> anyhow::Result<u64> {
     chain.edge.metric("ingest_units_total", "kind=\"video\"").await
-}
-
-/// Every media playlist that the multivariant playlist lists.
-async fn media_playlists(multivariant_url: &str) -> anyhow::Result<Vec<String>> {
-    let answer = http::get(multivariant_url).await?;
-    anyhow::ensure!(
-        answer.status == 200,
-        "{multivariant_url}: {}: {}",
-        answer.status,
-        answer.text()
-    );
-    let base = multivariant_url.rsplit_once('/').context("an address with a path")?.0;
-    let text = answer.text();
-    let of_line = |line: &str| match line.split("URI=\"").nth(1).and_then(|rest| rest.split('"').next()) {
-        Some(uri) => Some(format!("{base}/{uri}")),
-        None => (!line.starts_with('#') && !line.is_empty()).then(|| format!("{base}/{line}")),
-    };
-    let mut listed: Vec<String> = text.lines().filter_map(of_line).collect();
-    listed.sort();
-    listed.dedup();
-    Ok(listed)
 }
 
 /// Picture stream `rung` of a replay holds `frames` pictures once and in order; returns how many gaps are between them.

@@ -4,29 +4,11 @@ use std::time::Duration;
 
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder::{self, Source};
+use headwater_tests::hls::media_playlists;
 use headwater_tests::http;
 
 const LIVE_LIMIT: Duration = Duration::from_secs(20);
 const END_LIMIT: Duration = Duration::from_secs(30);
-
-/// Every rendition's media playlist address, as the multivariant playlist lists them.
-async fn media_playlists(multivariant_url: &str) -> anyhow::Result<Vec<String>> {
-    let text = http::get(multivariant_url).await?.text();
-    let base = multivariant_url
-        .rsplit_once('/')
-        .map_or(multivariant_url, |(base, _)| base);
-    let mut listed: Vec<String> = Vec::new();
-    for line in text.lines() {
-        if let Some(uri) = line.split("URI=\"").nth(1).and_then(|rest| rest.split('"').next()) {
-            listed.push(format!("{base}/{uri}"));
-        } else if !line.starts_with('#') && !line.is_empty() {
-            listed.push(format!("{base}/{line}"));
-        }
-    }
-    listed.sort();
-    listed.dedup();
-    Ok(listed)
-}
 
 #[tokio::test]
 async fn a_pushed_broadcast_is_watched_live_and_stays_as_replay() -> anyhow::Result<()> {
