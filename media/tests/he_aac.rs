@@ -95,6 +95,7 @@ fn written(dir: &Path, name: &str, epoch: &Epoch, units: &[AccessUnit]) -> PathB
         independent: true,
         decode_time: units[0].dts.ticks,
         decode_lead: 0,
+        decode_gain: 0,
         duration: samples.iter().map(|s| s.duration).sum(),
         samples,
     };
