@@ -1,8 +1,9 @@
-import { createContext, useContext, useMemo, useSyncExternalStore } from 'react'
+import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { Navigate, Outlet, useParams } from 'react-router'
 import { Provider, useQuery } from 'urql'
 import { graphql, type ResultOf } from '../graphql/index.ts'
 import type { ScopedClient } from '../graphql/client.ts'
+import { askServed, type Served, ServedProvider } from '../graphql/served.ts'
 import { Shell } from '../components/shell/shell.tsx'
 import { FullPageError, FullPageSpinner, TenantMissing } from '../components/full-page.tsx'
 import { useAccount, useScopedClient } from './account.tsx'
@@ -22,7 +23,8 @@ const PlaceQuery = graphql(`
   }
 `)
 
-export type Viewer = NonNullable<ResultOf<typeof PlaceQuery>['viewer']>
+type Asker = NonNullable<ResultOf<typeof PlaceQuery>['viewer']>
+export type Viewer = Asker & { tenant: NonNullable<Asker['tenant']> }
 export type Action = Viewer['actions'][number]
 type Memberships = NonNullable<ResultOf<typeof PlaceQuery>['me']>['memberships']
 
@@ -55,13 +57,24 @@ export function PlaceLayout() {
 function ScopedPlace({ tenant, environment }: Place) {
   const { epoch, signedOut } = useAccount()
   const scoped = useScopedClient(tenant, environment, epoch, signedOut)
-  return <Provider value={scoped.client}><LoadedPlace place={{ tenant, environment }} scoped={scoped} /></Provider>
+  const [served, setServed] = useState<Served | null>(null)
+  useEffect(() => {
+    let gone = false
+    void askServed(scoped.uncached).then((found) => {
+      scoped.served = found ?? new Set()
+      if (!gone) setServed(scoped.served)
+    })
+    return () => { gone = true }
+  }, [scoped])
+  if (!served || scoped.served !== served) return <FullPageSpinner />
+  return <Provider value={scoped.client}><ServedProvider value={served}><LoadedPlace place={{ tenant, environment }} scoped={scoped} /></ServedProvider></Provider>
 }
 
 function LoadedPlace({ place: { tenant, environment }, scoped: { connection, uncached } }: { place: Place; scoped: ScopedClient }) {
   const [{ data, error, fetching }, again] = useQuery({ query: PlaceQuery })
   const state = useSyncExternalStore(connection.listen, () => connection.current)
-  const viewer = data?.viewer
+  const asker = data?.viewer
+  const viewer = useMemo(() => (asker?.tenant ? { ...asker, tenant: asker.tenant } : null), [asker])
   const memberships = data?.me?.memberships
   const value = useMemo<PlaceValue | null>(() => {
     if (!viewer) return null

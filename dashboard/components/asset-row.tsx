@@ -10,7 +10,9 @@ import { Time } from '../ui/time.tsx'
 
 export const AssetFragment = graphql(`
   fragment Row_asset on Asset {
-    id title state durationMs sizeBytes createdAt deletesAt thumbnailUrl
+    id title state durationMs sizeBytes createdAt
+    deletesAt @ifServed(field: "Asset.deletesAt")
+    thumbnailUrl @ifServed(field: "Asset.thumbnailUrl")
     channel { id title }
     playbackIds { id policy }
   }
@@ -27,16 +29,16 @@ export const assetState: Record<AssetState, { name: string; tone: Tone }> = {
 }
 
 export const ASSET_COLUMNS: readonly Column[] = [
-  { name: 'Title' }, { name: 'State' }, { name: 'Policy', wideOnly: true }, { name: 'Length', sort: 'duration', align: 'end', wideOnly: true }, { name: 'Size', sort: 'size', align: 'end', wideOnly: true }, { name: 'Created', sort: 'created', align: 'end' },
+  { name: 'Title' }, { name: 'State' }, { name: 'Policy', wideOnly: true }, { name: 'Length', sort: 'duration', align: 'end', wideOnly: true }, { name: 'Size', sort: 'size', align: 'end', wideOnly: true }, { name: 'Created', sort: 'created', align: 'end', wideOnly: true },
 ]
 
-export function AssetBadge({ state, deletesAt }: { state: AssetState; deletesAt: string | null }) {
+export function AssetBadge({ state, deletesAt }: { state: AssetState; deletesAt: string | null | undefined }) {
   if (deletesAt && state !== 'DELETED') return <Badge tone="warn">Being deleted</Badge>
   const { name, tone } = assetState[state]
   return <Badge tone={tone} dot={state === 'RECORDING'}>{name}</Badge>
 }
 
-export function Thumbnail({ url, durationMs }: { url: string | null; durationMs: number | null }) {
+export function Thumbnail({ url, durationMs }: { url: string | null | undefined; durationMs: number | null }) {
   return (
     <span className="thumbnail">
       <Clapperboard aria-hidden="true" />
@@ -64,7 +66,7 @@ export function AssetRow({ asset: masked }: { asset: FragmentOf<typeof AssetFrag
       <td className="wide-only">{asset.playbackIds.some(({ policy }) => policy === 'PUBLIC') ? 'Public' : 'Signed'}</td>
       <td className="num wide-only">{asset.durationMs != null ? duration(asset.durationMs / 1000) : '–'}</td>
       <td className="num wide-only">{asset.sizeBytes != null ? bytes(asset.sizeBytes) : '–'}</td>
-      <td className="end"><Time at={asset.createdAt} /></td>
+      <td className="end wide-only"><Time at={asset.createdAt} /></td>
     </tr>
   )
 }

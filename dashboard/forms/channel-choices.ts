@@ -8,8 +8,3 @@ export const LADDERS = [
   { value: 'ENCODED', name: 'Adaptive, all encoded', about: 'Every rendition is encoded here, the top one too. Steadier quality from unsteady encoders.' },
   { value: 'SOURCE', name: 'Source only', about: 'What you send is what viewers get. The cheapest; slow connections will stall.' },
 ] as const
-
-export const RECORDINGS = [
-  { value: 'on', name: 'Record every broadcast', about: 'The replay is ready when the broadcast ends.' },
-  { value: 'off', name: 'Do not record', about: 'Nothing is kept beyond the live window.' },
-] as const

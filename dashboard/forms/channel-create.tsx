@@ -7,7 +7,7 @@ import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { ChoiceList, Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/notice.tsx'
-import { LADDERS, LATENCIES, RECORDINGS } from './channel-choices.ts'
+import { LADDERS, LATENCIES } from './channel-choices.ts'
 
 const ChannelCreateMutation = graphql(`
   mutation ChannelCreate($input: ChannelCreateInput!) {
@@ -29,7 +29,6 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
   const [reference, setReference] = useState('')
   const [latencyMode, setLatencyMode] = useState<NonNullable<Input_['latencyMode']>>('LOW')
   const [ladder, setLadder] = useState<NonNullable<Input_['ladder']>['kind']>('DEFAULT')
-  const [recording, setRecording] = useState<'on' | 'off'>('on')
   const { run, busy, errors } = useAction(ChannelCreateMutation, ({ channelCreate }) => channelCreate)
   return (
     <form
@@ -37,7 +36,7 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
       onSubmit={async (event) => {
         event.preventDefault()
         if (busy) return
-        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: { kind: ladder }, recordingEnabled: recording === 'on' })
+        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: { kind: ladder } })
         if (!done?.channel) return
         if (done.streamKey && done.streamKeySecret) keepSecret(done.channel.id, done.streamKey.id, done.streamKeySecret)
         await navigate(to.channel(done.channel.id))
@@ -54,7 +53,6 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
           </Field>
           <ChoiceList label="Latency" value={latencyMode} onChange={setLatencyMode} choices={LATENCIES} />
           <ChoiceList label="Ladder" value={ladder} onChange={setLadder} choices={LADDERS} />
-          <ChoiceList label="Recording" value={recording} onChange={setRecording} choices={RECORDINGS} />
         </>
       )}
       <div className="row">

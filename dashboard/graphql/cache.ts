@@ -33,7 +33,7 @@ const embedded = () => null
 /** Entities are kept by id; the rest lives inside its parent. */
 export const cacheConfig: CacheExchangeOpts = {
   keys: {
-    PageInfo: embedded, IngestAddresses: embedded, Ladder: embedded, LadderRendition: embedded, PlaybackUrls: embedded,
+    PageInfo: embedded, IngestAddresses: embedded, Ladder: embedded, LadderStep: embedded, PlaybackUrls: embedded,
     BroadcastSource: embedded, Rendition: embedded, BroadcastHealth: embedded, HealthIssue: embedded, HealthSample: embedded,
     Viewer: embedded, Membership: embedded, InvitationPreview: embedded, UserError: embedded, WebhookAttempt: embedded, EventType: embedded,
     ChannelConnection: embedded, StreamKeyConnection: embedded, BroadcastConnection: embedded, AssetConnection: embedded,

@@ -3,6 +3,7 @@ import { createClient as createSocket } from 'graphql-ws'
 import { Client, type Exchange, fetchExchange, makeOperation, mapExchange, type Operation, subscriptionExchange } from 'urql'
 import { cacheConfig } from './cache.ts'
 import { codeOf } from './errors.ts'
+import { type Served, servedExchange } from './served.ts'
 
 /** Whose data a client sees. Each scope has a client and a cache of its own, so nothing of one shows in another. */
 export interface Scope {
@@ -18,6 +19,8 @@ export interface ScopedClient {
   uncached: Client
   /** The state of the subscriptions' socket, and a listener for its changes. */
   connection: { current: Connection; listen: (changed: () => void) => () => void }
+  /** What the service can do; set before the first document is sent. */
+  served: Served
   dispose: () => void
 }
 
@@ -68,7 +71,14 @@ export function createScopedClient({ tenant, environment }: Scope, onSignedOut: 
       }),
     ],
   })
-  return { client: clientWith(cacheExchange(cacheConfig)), uncached: clientWith(), connection, dispose: () => void socket.dispose() }
+  const scoped: ScopedClient = {
+    client: clientWith(servedExchange(() => scoped.served), cacheExchange(cacheConfig)),
+    uncached: clientWith(),
+    connection,
+    served: new Set(),
+    dispose: () => void socket.dispose(),
+  }
+  return scoped
 }
 
 /** A mutation that the network repeats is done once. */

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { GraphQLError } from 'graphql'
+import { GraphQLError, type GraphQLSchema } from 'graphql'
 import { type AuditEntry, type Environment, id, type Member, now, type Session, type Store, type Tenant, type User } from './store.ts'
 
 /** What the mock shares between requests. */
@@ -12,6 +12,8 @@ export interface World {
   /** Operation names that fail, with the code that they fail with, once each. */
   failures: Map<string, string>
   origin: string
+  /** The schema that answers: the whole one, or an older service's. */
+  schema: GraphQLSchema
 }
 
 export interface Context {

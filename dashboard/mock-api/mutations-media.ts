@@ -8,7 +8,7 @@ import { assetView, broadcastView, channelView, playbackIdView, streamKeyView } 
 type Input<T> = { input: T }
 const ON_AIR = ['LIVE', 'RECONNECTING', 'CONNECTING']
 const UNDO_MS = 86_400_000
-const CHANGEABLE = ['title', 'reference', 'latencyMode', 'reconnectWindowS', 'recordingEnabled', 'recordingRetentionDays', 'bitrateMaxBps', 'disabled'] as const
+const CHANGEABLE = ['title', 'reference', 'latencyMode', 'reconnectWindowS', 'bitrateMaxBps', 'disabled'] as const
 
 function channelOf(context: Context, action: string, channelId: string): Channel {
   const tenant = inTenant(context, action)
@@ -45,12 +45,12 @@ function disconnect(context: Context, key: StreamKey, channel: Channel) {
 }
 
 export const mediaMutations = {
-  channelCreate: ({ input }: Input<{ title: string; reference?: string; latencyMode?: Channel['latencyMode']; ladder?: { kind: string }; recordingEnabled?: boolean }>, context: Context) => {
+  channelCreate: ({ input }: Input<{ title: string; reference?: string; latencyMode?: Channel['latencyMode']; ladder?: { kind: string } }>, context: Context) => {
     const tenant = inTenant(context, 'CHANNEL_WRITE')
     checkText(input.title, 'title', 200)
     if (input.reference && context.world.store.channels.some((row) => row.tenantId === tenant.id && row.reference === input.reference)) throw new Refusal('TAKEN', 'reference', 'Another channel has this reference.')
     const made = makeChannel(context.world.store, tenant.id, context.environment, input.title, {
-      reference: input.reference ?? null, latencyMode: input.latencyMode ?? 'LOW', ladderKind: input.ladder?.kind ?? 'DEFAULT', recordingEnabled: input.recordingEnabled ?? true,
+      reference: input.reference ?? null, latencyMode: input.latencyMode ?? 'LOW', ladderKind: input.ladder?.kind ?? 'DEFAULT',
     })
     record(context, 'channel.create', { id: made.channel.id, name: input.title }, null, { title: input.title })
     const key = context.world.store.streamKeys.find((row) => row.channelId === made.channel.id)!

@@ -43,9 +43,9 @@ export const queries = {
     const row = context.world.store.broadcasts.find((broadcast) => broadcast.id === id && ids.includes(broadcast.channelId))
     return row ? broadcastView(context, row) : null
   },
-  broadcasts: (page: PageArguments, context: Context) => {
+  broadcasts: ({ filter, ...page }: Args<{ filter?: { channelId?: string } }>, context: Context) => {
     const ids = ownChannels(context).map((channel) => channel.id)
-    return connection(context.world.store.broadcasts.filter(({ channelId }) => ids.includes(channelId)), page, (row) => broadcastView(context, row))
+    return connection(context.world.store.broadcasts.filter(({ channelId }) => ids.includes(channelId) && (!filter?.channelId || channelId === filter.channelId)).toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)), page, (row) => broadcastView(context, row))
   },
   asset: ({ id }: { id: string }, context: Context) => {
     const row = ownAssets(context).find((asset) => asset.id === id)

@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { buildSchema, execute, type ExecutionResult, GraphQLError, type GraphQLSchema, Kind, parse, subscribe, validate } from 'graphql'
+import { buildASTSchema, buildSchema, execute, type ExecutionResult, GraphQLError, type GraphQLSchema, Kind, parse, subscribe, validate, visit } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import { type Context, Refusal, type World } from './context.ts'
@@ -39,8 +39,8 @@ const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...me
 const root = { ...queries, ...mutations, ...subscriptions }
 
 export function createMock(schemaFile: string): Mock {
-  const schema = buildSchema(readFileSync(schemaFile, 'utf8'))
-  const world: World = { store: seed(), bus: new EventEmitter().setMaxListeners(0), latencyMs: 0, failures: new Map(), origin: '' }
+  const sdl = readFileSync(schemaFile, 'utf8')
+  const world: World = { store: seed(), bus: new EventEmitter().setMaxListeners(0), latencyMs: 0, failures: new Map(), origin: '', schema: buildSchema(sdl) }
   const stopHealth = startHealth(world)
   const sockets = new WebSocketServer({ noServer: true })
   useServer({
@@ -49,14 +49,14 @@ export function createMock(schemaFile: string): Mock {
     subscribe: subscribe as never,
     onSubscribe: (_socket, _id, { query, variables, operationName }) => {
       const document = parse(query)
-      const errors = validate(schema, document)
-      return errors.length > 0 ? errors : ({ schema, document, rootValue: root, variableValues: variables, operationName } as never)
+      const errors = validate(world.schema, document)
+      return errors.length > 0 ? errors : ({ schema: world.schema, document, rootValue: root, variableValues: variables, operationName } as never)
     },
     context: ({ extra, connectionParams }) => contextOf(world, extra.request, (connectionParams ?? {}) as Record<string, string>, () => {}),
   }, sockets)
   return {
     world,
-    handle: (request, response) => handle(schema, world, request, response),
+    handle: (request, response) => handle(sdl, world, request, response),
     upgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request)),
     close: () => {
       stopHealth()
@@ -76,11 +76,11 @@ function contextOf(world: World, request: IncomingMessage, which: { tenant?: str
   return { world, user, session, member, tenant: member ? tenant : null, environment: which.environment === 'test' ? 'TEST' : 'LIVE', userAgent: request.headers['user-agent'] ?? '', setCookie }
 }
 
-async function handle(schema: GraphQLSchema, world: World, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+async function handle(sdl: string, world: World, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
   const { pathname } = new URL(request.url ?? '/', 'http://mock')
   world.origin = `http://${request.headers.host}`
-  if (pathname === '/graphql') await answer(schema, world, request, response)
-  else if (pathname === '/__mock') await control(world, request, response)
+  if (pathname === '/graphql') await answer(world, request, response)
+  else if (pathname === '/__mock') await control(sdl, world, request, response)
   else if (pathname.startsWith('/__mock/thumbnail/')) send(response, 200, thumbnail(Number.parseInt(pathname.slice(18), 10)), 'image/svg+xml')
   else if (pathname === '/__mock/download') send(response, 200, 'no media in the mock', 'text/plain')
   else if (pathname.startsWith('/embed/')) {
@@ -91,18 +91,19 @@ async function handle(schema: GraphQLSchema, world: World, request: IncomingMess
   return true
 }
 
-async function answer(schema: GraphQLSchema, world: World, request: IncomingMessage, response: ServerResponse) {
+async function answer(world: World, request: IncomingMessage, response: ServerResponse) {
   const headers = request.headers
   let cookie: string | null = null
   const context = contextOf(world, request, { tenant: String(headers['headwater-tenant'] ?? ''), environment: String(headers['headwater-environment'] ?? 'live') }, (value) => { cookie = value })
   const { query, variables, operationName } = JSON.parse(await bodyOf(request)) as { query: string; variables?: Record<string, unknown>; operationName?: string }
   if (world.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, world.latencyMs))
-  const result = headers['headwater-client'] ? await run(schema, world, context, query, variables, operationName) : { errors: [new GraphQLError('Send Headwater-Client with a cookie.', { extensions: { code: 'BAD_INPUT' } })] }
+  const result = headers['headwater-client'] ? await run(world, context, query, variables, operationName) : { errors: [new GraphQLError('Send Headwater-Client with a cookie.', { extensions: { code: 'BAD_INPUT' } })] }
   if (cookie !== null) response.setHeader('Set-Cookie', `${COOKIE}=${cookie as string}; Path=/; HttpOnly; SameSite=Lax${cookie === '' ? '; Max-Age=0' : ''}`)
   send(response, 200, JSON.stringify(result), 'application/graphql-response+json; charset=utf-8')
 }
 
-async function run(schema: GraphQLSchema, world: World, context: Context, query: string, variables?: Record<string, unknown>, operationName?: string): Promise<ExecutionResult> {
+async function run(world: World, context: Context, query: string, variables?: Record<string, unknown>, operationName?: string): Promise<ExecutionResult> {
+  const { schema } = world
   let document
   try {
     document = parse(query)
@@ -121,8 +122,17 @@ async function run(schema: GraphQLSchema, world: World, context: Context, query:
   return execute({ schema, document, rootValue: root, contextValue: context, variableValues: variables ?? null, operationName: operationName ?? null })
 }
 
+/** The schema of a service that lacks some fields. */
+function schemaWithout(sdl: string, fields: readonly string[]): GraphQLSchema {
+  return buildASTSchema(visit(parse(sdl), {
+    ObjectTypeDefinition: (type) => ({ ...type, fields: type.fields?.filter(({ name }) => !fields.includes(`${type.name.value}.${name.value}`)) ?? [] }),
+  }))
+}
+
 interface Control {
   reset?: boolean
+  /** Fields, as `Type.field`, that the service does not have: an older one. */
+  without?: string[]
   latencyMs?: number
   /** An operation's name and the code that it fails with next. */
   fail?: { operation: string; code: string }
@@ -132,9 +142,10 @@ interface Control {
   signIn?: string
 }
 
-async function control(world: World, request: IncomingMessage, response: ServerResponse) {
-  const { reset, latencyMs, fail, simulate: act, signIn } = JSON.parse(await bodyOf(request)) as Control
-  if (reset) Object.assign(world, { store: seed(), latencyMs: 0, failures: new Map() })
+async function control(sdl: string, world: World, request: IncomingMessage, response: ServerResponse) {
+  const { reset, without, latencyMs, fail, simulate: act, signIn } = JSON.parse(await bodyOf(request)) as Control
+  if (reset) Object.assign(world, { store: seed(), latencyMs: 0, failures: new Map(), schema: buildSchema(sdl) })
+  if (without) world.schema = schemaWithout(sdl, without)
   if (latencyMs !== undefined) world.latencyMs = latencyMs
   if (fail) world.failures.set(fail.operation, fail.code)
   if (act) {

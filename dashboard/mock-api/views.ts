@@ -49,15 +49,13 @@ export const matches = (search: string, ...texts: (string | null)[]) => texts.so
 export const channelView = (context: Context, channel: Channel): Record<string, unknown> => {
   const { store } = context.world
   return {
-    __typename: 'Channel', ...channel, ladder: { kind: channel.ladderKind, renditions: [] }, ingest: INGEST,
+    __typename: 'Channel', ...channel, ladder: { kind: channel.ladderKind, passthrough: true, steps: [] }, ingest: INGEST,
     streamKeys: ({ includeInactive, ...page }: PageArguments & { includeInactive?: boolean }) => {
       inTenant(context, 'STREAM_KEY_READ')
       return connection(newest(store.streamKeys.filter((key) => key.channelId === channel.id && (includeInactive || keyState(key) === 'ACTIVE'))), page, (key) => streamKeyView(context, key))
     },
     playbackIds: () => store.playbackIds.filter(({ channelId }) => channelId === channel.id).map((row) => playbackIdView(context, row)),
     broadcast: () => { const row = found(store.broadcasts, channel.broadcastId); return row && broadcastView(context, row) },
-    broadcasts: (page: PageArguments) => connection(store.broadcasts.filter(({ channelId }) => channelId === channel.id).toSorted((a, b) => b.startedAt.localeCompare(a.startedAt)), page, (row) => broadcastView(context, row)),
-    assets: (page: PageArguments) => connection(newest(store.assets.filter(({ channelId }) => channelId === channel.id)), page, (row) => assetView(context, row)),
   }
 }
 
@@ -83,10 +81,10 @@ export const broadcastView = (context: Context, broadcast: Broadcast): Record<st
     __typename: 'Broadcast', ...broadcast, latencyMode: channel.latencyMode,
     channel: () => channelView(context, channel),
     durationMs: broadcast.endedAt ? Date.parse(broadcast.endedAt) - Date.parse(broadcast.startedAt) : null,
-    source: { videoCodec: 'H.264', width: 1920, height: 1080, framerate: 30, bitrateBps: 6_020_000, audioCodec: 'AAC', audioSampleRateHz: 48_000, audioChannels: 2 },
+    source: { videoCodec: 'h264', width: 1920, height: 1080, framerate: 30, bitrateBps: 6_020_000, hasAudio: true },
     renditions: [
-      ...RUNGS.map(([name, width, height, bitrateBps], index) => ({ name, kind: 'VIDEO', codec: 'H.264', width, height, framerate: 30, bitrateBps, passthrough: index === 0 })),
-      { name: 'Audio', kind: 'AUDIO', codec: 'AAC', width: null, height: null, framerate: null, bitrateBps: 160_000, passthrough: true },
+      ...RUNGS.map(([name, width, height, bitrateBps], index) => ({ name, kind: 'VIDEO', width, height, framerate: 30, bitrateBps, passthrough: index === 0 })),
+      { name: 'Audio', kind: 'AUDIO', width: null, height: null, framerate: null, bitrateBps: 160_000, passthrough: true },
     ],
     asset: () => { const asset = found(store.assets, broadcast.assetId); return asset && assetView(context, asset) },
     workerClass: 'GPU',

@@ -8,6 +8,7 @@ import { NotFound } from '../components/full-page.tsx'
 import { Page } from '../components/page.tsx'
 import { explain } from '../graphql/errors.ts'
 import { graphql, type ResultOf } from '../graphql/index.ts'
+import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button, buttonStyle } from '../ui/button.tsx'
 import { Card, Facts } from '../ui/card.tsx'
@@ -23,7 +24,9 @@ import { PlayerFrame } from './channel/view.tsx'
 const AssetQuery = graphql(`
   query Asset($id: ID!) {
     asset(id: $id) {
-      id title state durationMs sizeBytes error createdAt deletesAt version downloadUrl
+      id title state durationMs sizeBytes error createdAt version
+      deletesAt @ifServed(field: "Asset.deletesAt")
+      downloadUrl @ifServed(field: "Asset.downloadUrl")
       channel { id title }
       broadcast { id startedAt endedAt source { videoCodec width height framerate } renditions { name kind } }
       playbackIds { id policy urls { embed hls dash } }
@@ -56,6 +59,7 @@ const POLICIES = [
 export default function AssetPage() {
   const { id = '' } = useParams()
   const { to, can } = usePlace()
+  const served = useServed()
   const toast = useToast()
   const [deleting, setDeleting] = useState(false)
   const [{ data, error }, again] = useQuery({ query: AssetQuery, variables: { id }, requestPolicy: 'cache-and-network' })
@@ -78,7 +82,7 @@ export default function AssetPage() {
       actions={(
         <>
           {asset.downloadUrl && !asset.deletesAt && <a className={buttonStyle()} href={asset.downloadUrl} download><Download aria-hidden="true" />Download</a>}
-          {can('ASSET_WRITE') && !asset.deletesAt && (
+          {can('ASSET_WRITE') && served('Mutation.assetDelete') && !asset.deletesAt && (
             <Button tone="quiet-danger" disabledBecause={asset.state === 'RECORDING' && 'It is still being recorded. End the broadcast first.'} onClick={() => setDeleting(true)}><Trash2 aria-hidden="true" />Delete</Button>
           )}
         </>
@@ -104,14 +108,14 @@ export default function AssetPage() {
                 asset.channel && ['Channel', <Link key="channel" to={to.channel(asset.channel.id)}>{asset.channel.title}</Link>],
                 ['Length', asset.durationMs != null ? duration(asset.durationMs / 1000) : 'Still growing'],
                 asset.sizeBytes != null && ['Size', bytes(asset.sizeBytes)],
-                asset.broadcast?.source.videoCodec && ['Source', `${asset.broadcast.source.videoCodec} ${asset.broadcast.source.width}×${asset.broadcast.source.height}`],
+                asset.broadcast?.source.width != null && ['Source', `${asset.broadcast.source.width}×${asset.broadcast.source.height}`],
                 asset.broadcast && ['Renditions', asset.broadcast.renditions.map(({ name }) => name).join(', ')],
                 ['Created', <Time key="created" at={asset.createdAt} />],
                 ['Id', <code key="id">{asset.id}</code>],
               ]}
             />
           </Card>
-          {can('ASSET_WRITE') && !asset.deletesAt && <Publish key={asset.version} asset={asset} onStale={() => again({ requestPolicy: 'network-only' })} />}
+          {can('ASSET_WRITE') && served('Mutation.assetUpdate') && !asset.deletesAt && <Publish key={asset.version} asset={asset} onStale={() => again({ requestPolicy: 'network-only' })} />}
         </div>
       </div>
       <Confirm

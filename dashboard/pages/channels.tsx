@@ -19,7 +19,7 @@ const ChannelsQuery = graphql(`
       totalCount
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
       nodes {
-        id title reference state latencyMode createdAt recordingEnabled
+        id title reference state latencyMode createdAt
         broadcast { id startedAt }
       }
     }
@@ -27,7 +27,7 @@ const ChannelsQuery = graphql(`
 `)
 const ChannelsUpdated = graphql(`
   subscription ChannelsUpdated {
-    channelsUpdated { id title reference state latencyMode recordingEnabled broadcast { id startedAt } }
+    channelsUpdated { id title reference state latencyMode broadcast { id startedAt } }
   }
 `)
 
@@ -68,7 +68,7 @@ export default function ChannelsPage() {
           <ListSearch list={list} label="Search by title or reference" />
           <Select aria-label="State" value={list.get('state')} onChange={(event) => list.set({ state: event.target.value || null })}>
             <option value="">Every state</option>
-            {STATES.map((one) => <option key={one} value={one}>{channelState[one].name}</option>)}
+            {STATES.filter((one) => one !== 'CONNECTING').map((one) => <option key={one} value={one}>{channelState[one].name}</option>)}
           </Select>
         </div>
         <ListTable
@@ -77,7 +77,7 @@ export default function ChannelsPage() {
           loading={fetching}
           error={error}
           onRetry={() => again({ requestPolicy: 'network-only' })}
-          columns={[{ name: 'Title', sort: 'title' }, { name: 'State' }, { name: 'On air', wideOnly: true }, { name: 'Latency', wideOnly: true }, { name: 'Recording', wideOnly: true }, { name: 'Created', sort: 'created', align: 'end' }]}
+          columns={[{ name: 'Title', sort: 'title' }, { name: 'State' }, { name: 'On air', wideOnly: true }, { name: 'Latency', wideOnly: true }, { name: 'Created', sort: 'created', align: 'end' }]}
           sort={{
             by: byTitle ? 'title' : 'created',
             descending,
@@ -95,7 +95,6 @@ export default function ChannelsPage() {
               <td><ChannelBadge state={channel.state} /></td>
               <td className="wide-only">{channel.broadcast ? <Since from={channel.broadcast.startedAt} /> : <span className="faint">–</span>}</td>
               <td className="wide-only">{sentence(channel.latencyMode)}</td>
-              <td className="wide-only">{channel.recordingEnabled ? 'On' : <span className="faint">Off</span>}</td>
               <td className="end"><Time at={channel.createdAt} /></td>
             </tr>
           ))}

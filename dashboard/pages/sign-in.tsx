@@ -1,11 +1,13 @@
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
+import { useClient } from 'urql'
 import { useAccount } from '../app/account.tsx'
 import { nextAddress } from '../app/next.ts'
 import { paths } from '../app/paths.ts'
 import { AuthPage } from '../components/auth-page.tsx'
 import { PasswordField } from '../forms/password.tsx'
 import { graphql } from '../graphql/index.ts'
+import { askServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
@@ -24,6 +26,13 @@ export default function SignInPage() {
   const next = params.get('next')
   const navigate = useNavigate()
   const { reset } = useAccount()
+  const client = useClient()
+  const [canReset, setCanReset] = useState(false)
+  useEffect(() => {
+    let gone = false
+    void askServed(client).then((served) => { if (!gone) setCanReset(served?.has('Mutation.passwordResetRequest') ?? false) })
+    return () => { gone = true }
+  }, [client])
   const { run, busy, errors } = useAction(SignInMutation, ({ signIn }) => signIn)
   return (
     <AuthPage title="Sign in" foot={<>New here? <Link to={paths.signUp(next ?? undefined)}>Create an account</Link></>}>
@@ -42,7 +51,7 @@ export default function SignInPage() {
         </Field>
         <PasswordField label="Password" value={password} onChange={setPassword} error={errors['password']} />
         <Button type="submit" tone="primary" size="large" block busy={busy}>Sign in</Button>
-        <Link className="small" to={paths.forgotPassword()} style={{ alignSelf: 'center' }}>Forgot your password?</Link>
+        {canReset && <Link className="small" to={paths.forgotPassword()} style={{ alignSelf: 'center' }}>Forgot your password?</Link>}
       </form>
     </AuthPage>
   )

@@ -26,6 +26,7 @@ const ChannelQuery = graphql(`
       ...View_channel
       ...Settings_channel
     }
+    broadcasts(filter: { channelId: $id }, first: 1) { totalCount nodes { id startedAt endedAt } }
   }
 `, [SetupFragment, LiveFragment, ViewFragment, SettingsFragment])
 
@@ -68,7 +69,7 @@ export default function ChannelPage() {
         </nav>
       )}
     >
-      {tab === 'overview' && <Overview setup={channel} live={channel} view={channel} />}
+      {tab === 'overview' && <Overview past={data.broadcasts} setup={channel} live={channel} view={channel} />}
       {tab === 'keys' && <KeysTab channelId={id} />}
       {tab === 'replays' && <ReplaysTab channelId={id} />}
       {tab === 'embed' && <EmbedTab channelId={id} />}

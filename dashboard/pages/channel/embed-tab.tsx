@@ -50,8 +50,8 @@ export function EmbedTab({ channelId }: { channelId: string }) {
   const channel = data?.channel
   if (!channel) return <Skeleton height={320} />
   const playbackId = channel.playbackIds.find(({ id }) => id === chosen) ?? channel.playbackIds.find(({ policy }) => policy === 'PUBLIC') ?? channel.playbackIds[0]
-  const add = async (policy: 'PUBLIC' | 'SIGNED') => {
-    const done = await create.run({ channelId, policy })
+  const add = async () => {
+    const done = await create.run({ channelId })
     if (done?.playbackId) {
       setChosen(done.playbackId.id)
       toast({ title: 'The playback id is made' })
@@ -97,14 +97,7 @@ export function EmbedTab({ channelId }: { channelId: string }) {
         title="Playback ids"
         about="What viewers' addresses carry instead of the channel's own id. Delete one to make its addresses stop."
         flush
-        actions={(
-          refusal ? <Button disabledBecause={refusal}><Plus aria-hidden="true" />New playback id</Button> : (
-            <Menu trigger={<Button busy={create.busy}><Plus aria-hidden="true" />New playback id</Button>}>
-              <MenuItem onSelect={() => void add('PUBLIC')}>Public: whoever has the address</MenuItem>
-              <MenuItem onSelect={() => void add('SIGNED')}>Signed: only with a token of yours</MenuItem>
-            </Menu>
-          )
-        )}
+        actions={<Button busy={create.busy} disabledBecause={refusal} onClick={() => void add()}><Plus aria-hidden="true" />New playback id</Button>}
       >
         {create.errors[''] && <div className="card-body"><Notice tone="danger">{create.errors['']}</Notice></div>}
         <Table label="Playback ids" columns={[{ name: 'Id' }, { name: 'Policy' }, { name: 'Created', wideOnly: true }, { name: 'Acts', hidden: true, align: 'end' }]}>

@@ -15,7 +15,12 @@ const QrCode = lazy(() => import('./qr-code.tsx'))
 export const EncodersFragment = graphql(`
   fragment Encoders_channel on Channel {
     id title latencyMode bitrateMaxBps
-    ingest { rtmp rtmps srt whip }
+    ingest {
+      rtmp
+      rtmps @ifServed(field: "IngestAddresses.rtmps")
+      srt @ifServed(field: "IngestAddresses.srt")
+      whip @ifServed(field: "IngestAddresses.whip")
+    }
     keys: streamKeys(first: 5) @include(if: $withKeys) { nodes { id label hint state } }
   }
 `)

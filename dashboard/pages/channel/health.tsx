@@ -21,7 +21,7 @@ const IssueFragment = graphql(`
 `)
 const HealthQuery = graphql(`
   query Health($id: ID!) {
-    broadcast(id: $id) { id health { status issues { code ...Issue } samples(first: 300) { ...Sample } } }
+    broadcast(id: $id) { id health @ifServed(field: "Broadcast.health") { status issues { code ...Issue } samples(first: 300) { ...Sample } } }
   }
 `, [SampleFragment, IssueFragment])
 const HealthSubscription = graphql(`
@@ -60,7 +60,7 @@ export default function Health({ broadcastId }: { broadcastId: string }) {
     if (latest) setLive((samples) => (samples.at(-1)?.at === latest.at ? samples : [...samples, latest].slice(-SAMPLES_MAX)))
   }, [latest])
 
-  const history = data?.broadcast?.health.samples
+  const history = data?.broadcast?.health?.samples
   const samples = useMemo(() => {
     const known = [...(history ?? [])]
     const newest = known.at(-1)?.at ?? ''

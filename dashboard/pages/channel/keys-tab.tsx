@@ -20,13 +20,18 @@ const KeysQuery = graphql(`
       streamKeys(first: 100, includeInactive: $includeInactive) {
         totalCount
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-        nodes { id label hint state inUse lastUsedAt expiresAt createdAt }
+        nodes { id label hint state inUse @ifServed(field: "StreamKey.inUse") lastUsedAt expiresAt createdAt }
       }
     }
   }
 `)
-export type Key = NonNullable<ResultOf<typeof KeysQuery>['channel']>['streamKeys']['nodes'][number]
+type Row = NonNullable<ResultOf<typeof KeysQuery>['channel']>['streamKeys']['nodes'][number]
+type Key = Row & { inUse: boolean }
 type Doing = { what: 'create' } | { what: 'edit' | 'rotate' | 'revoke'; key: Key } | null
+
+/** Each publisher moves its key's last use every minute. */
+const USED_NOW_MS = 90_000
+const usedNow = (lastUsedAt: string | null) => lastUsedAt !== null && Date.now() - Date.parse(lastUsedAt) < USED_NOW_MS
 
 export function KeysTab({ channelId }: { channelId: string }) {
   const { can, refused } = usePlace()
@@ -34,7 +39,7 @@ export function KeysTab({ channelId }: { channelId: string }) {
   const [doing, setDoing] = useState<Doing>(null)
   const [secret, setSecret] = useState<string | null>(null)
   const [{ data, fetching, error }, again] = useQuery({ query: KeysQuery, variables: { id: channelId, includeInactive: all }, requestPolicy: 'cache-and-network' })
-  const keys = data?.channel?.streamKeys.nodes ?? []
+  const keys = (data?.channel?.streamKeys.nodes ?? []).map((key): Key => ({ ...key, inUse: key.inUse ?? usedNow(key.lastUsedAt) }))
   const refusal = refused('STREAM_KEY_WRITE', 'change stream keys')
   const close = () => setDoing(null)
   return (

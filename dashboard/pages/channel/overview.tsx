@@ -1,14 +1,15 @@
 import { Check } from 'lucide-react'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useRef, useState } from 'react'
 import { usePlace } from '../../app/place.tsx'
 import { channelState, onAir } from '../../components/channel-state.tsx'
 import { type FragmentOf, graphql, readFragment } from '../../graphql/index.ts'
+import { useServed } from '../../graphql/served.ts'
 import { useAction } from '../../graphql/use.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card, Facts } from '../../ui/card.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
-import { bitrate, sentence } from '../../ui/format.ts'
+import { bitrate, count, sentence } from '../../ui/format.ts'
 import { Notice, Skeleton } from '../../ui/notice.tsx'
 import { Since, Time } from '../../ui/time.tsx'
 import { Encoders, EncodersFragment } from './encoders.tsx'
@@ -25,28 +26,34 @@ export const SetupFragment = graphql(`
 
 export const LiveFragment = graphql(`
   fragment Live_channel on Channel {
-    id state latencyMode reconnectWindowS recordingEnabled
+    id state latencyMode reconnectWindowS
     broadcast {
-      id lifecycle startedAt workerClass viewers
-      source { videoCodec width height framerate bitrateBps audioCodec audioSampleRateHz audioChannels }
-      renditions { name kind codec width height framerate bitrateBps passthrough }
+      id lifecycle startedAt
+      workerClass @ifServed(field: "Broadcast.workerClass")
+      viewers @ifServed(field: "Broadcast.viewers")
+      source { videoCodec width height framerate bitrateBps hasAudio }
+      renditions { name kind width height framerate bitrateBps passthrough }
     }
-    broadcasts(first: 1) { totalCount nodes { id startedAt endedAt } }
   }
 `)
 
 interface OverviewProps {
+  /** How many broadcasts the channel had, and the newest. */
+  past: { totalCount: number; nodes: readonly { startedAt: string; endedAt: string | null }[] }
   setup: FragmentOf<typeof SetupFragment>
   live: FragmentOf<typeof LiveFragment>
   view: FragmentOf<typeof ViewFragment>
 }
 
-export function Overview({ setup, live, view }: OverviewProps) {
+export function Overview({ past: broadcasts, setup, live, view }: OverviewProps) {
   const channel = readFragment(LiveFragment, live)
   const encoders = readFragment(SetupFragment, setup)
-  const { broadcasts } = channel
+  const served = useServed()
   const isOnAir = onAir(channel.state)
-  const first = broadcasts.totalCount === 0
+  // A broadcast that began and ended while the page was open counts as well.
+  const seen = useRef(false)
+  seen.current ||= channel.broadcast !== null
+  const first = broadcasts.totalCount === 0 && !seen.current
   if (channel.state === 'DISABLED') {
     return <Notice tone="warn" title="This channel is disabled">No publisher is let in. Enable it under Settings.</Notice>
   }
@@ -63,7 +70,7 @@ export function Overview({ setup, live, view }: OverviewProps) {
     <div className="grid-2">
       <div className="stack gap-5">
         <View channel={view} />
-        {channel.broadcast && <Suspense fallback={<Card title="Stream health"><Skeleton height={220} /></Card>}><Health broadcastId={channel.broadcast.id} /></Suspense>}
+        {channel.broadcast && served('Broadcast.health') && <Suspense fallback={<Card title="Stream health"><Skeleton height={220} /></Card>}><Health broadcastId={channel.broadcast.id} /></Suspense>}
         {!isOnAir && <Encoders channel={encoders} />}
       </div>
       <div className="stack gap-5">
@@ -114,6 +121,7 @@ const EndMutation = graphql(`
 
 function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
   const { can } = usePlace()
+  const served = useServed()
   const { broadcast, state, latencyMode, reconnectWindowS } = readFragment(LiveFragment, live)
   const [ending, setEnding] = useState(false)
   const { attempt } = useAction(EndMutation, ({ broadcastEnd }) => broadcastEnd)
@@ -122,7 +130,7 @@ function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
   return (
     <Card
       title="On air"
-      actions={can('BROADCAST_WRITE') && <Button size="small" tone="quiet-danger" onClick={() => setEnding(true)}>End broadcast</Button>}
+      actions={can('BROADCAST_WRITE') && served('Mutation.broadcastEnd') && <Button size="small" tone="quiet-danger" onClick={() => setEnding(true)}>End broadcast</Button>}
     >
       <div className="stack">
         {state === 'RECONNECTING' && <Notice tone="warn" title="The publisher is gone">If it returns within {reconnectWindowS} s the same broadcast goes on, for viewers and in the replay.</Notice>}
@@ -130,14 +138,14 @@ function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
           wide
           facts={[
             ['Since', <Since key="since" from={broadcast.startedAt} />],
-            ['Viewers', broadcast.viewers.toLocaleString('en')],
+            broadcast.viewers != null && ['Viewers', count(broadcast.viewers)],
             ['Latency', sentence(latencyMode)],
           ]}
         />
         <Facts
           facts={[
-            ['Video in', source.videoCodec && `${source.videoCodec} ${source.width}×${source.height} at ${source.framerate ?? '?'} fps`],
-            ['Audio in', source.audioCodec && `${source.audioCodec} ${(source.audioSampleRateHz ?? 0) / 1000} kHz, ${source.audioChannels === 1 ? 'mono' : source.audioChannels === 2 ? 'stereo' : `${source.audioChannels} channels`}`],
+            ['Video in', source.width != null && `${source.videoCodec === 'h264' ? 'H.264 ' : ''}${source.width}×${source.height} at ${source.framerate ?? '?'} fps`],
+            ['Audio in', source.hasAudio ? 'Yes' : 'None'],
             source.bitrateBps != null && ['Bit rate in', bitrate(source.bitrateBps)],
           ]}
         />
@@ -168,7 +176,7 @@ function Renditions({ live }: { live: FragmentOf<typeof LiveFragment> }) {
               <span className="rendition-name">{rendition.name}</span>
               <div>
                 <div className="rendition-bar" aria-hidden="true"><span style={{ width: `${Math.max(2, (100 * (rendition.bitrateBps ?? 0)) / top)}%` }} /></div>
-                <span className="faint">{rendition.kind === 'VIDEO' ? `${rendition.width}×${rendition.height} ${rendition.codec}` : rendition.codec}{rendition.passthrough && ', untouched'}</span>
+                <span className="faint">{rendition.kind === 'VIDEO' ? `${rendition.width}×${rendition.height}` : 'Sound'}{rendition.passthrough && ', untouched'}</span>
               </div>
               <span className="numeric">{rendition.bitrateBps != null && bitrate(rendition.bitrateBps)}</span>
             </li>

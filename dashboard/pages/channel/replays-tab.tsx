@@ -9,13 +9,10 @@ import { Empty } from '../../ui/notice.tsx'
 
 const ReplaysQuery = graphql(`
   query Replays($id: ID!, $first: Int, $after: String, $last: Int, $before: String) {
-    channel(id: $id) {
-      id recordingEnabled
-      assets(first: $first, after: $after, last: $last, before: $before) {
-        totalCount
-        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-        nodes { id ...Row_asset }
-      }
+    assets(filter: { channelId: $id }, first: $first, after: $after, last: $last, before: $before) {
+      totalCount
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+      nodes { id ...Row_asset }
     }
   }
 `, [AssetFragment])
@@ -23,9 +20,9 @@ const ReplaysQuery = graphql(`
 export function ReplaysTab({ channelId }: { channelId: string }) {
   const list = useListState()
   const [{ data, fetching, error }, again] = useQuery({ query: ReplaysQuery, variables: { id: channelId, ...list.page }, requestPolicy: 'cache-and-network' })
-  const assets = data?.channel?.assets
+  const assets = data?.assets
   return (
-    <Card title="Replays" about="One for each broadcast of this channel that was recorded." flush>
+    <Card title="Replays" about="One for each broadcast of this channel." flush>
       <ListTable
         label="Replays"
         list={list}
@@ -35,7 +32,7 @@ export function ReplaysTab({ channelId }: { channelId: string }) {
         columns={ASSET_COLUMNS.map(({ name, align, wideOnly }) => ({ name, ...(align && { align }), ...(wideOnly && { wideOnly }) }))}
         pageInfo={assets?.pageInfo}
         about={assets && `${count(assets.totalCount)} replays`}
-        empty={<Empty icon={<Clapperboard />} title="No replays yet" about={data?.channel?.recordingEnabled === false ? 'Recording is off for this channel. Turn it on under Settings.' : 'The first one appears here when a broadcast begins, and can be watched while it is still being recorded.'} />}
+        empty={<Empty icon={<Clapperboard />} title="No replays yet" about="The first one appears here when a broadcast begins, and can be watched while it is still being recorded." />}
         rows={(assets?.nodes ?? []).map((asset) => <AssetRow key={asset.id} asset={asset} />)}
       />
     </Card>
