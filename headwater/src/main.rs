@@ -14,6 +14,10 @@ use headwater_platform::telemetry::{self, TelemetryConfig};
 use headwater_platform::{Process, admin};
 use tokio::net::TcpListener;
 
+/// Media comes and goes in pieces of a few kilobytes up to a megabyte, over many threads: this one gives more of it back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long a role that was told to stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 

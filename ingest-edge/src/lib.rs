@@ -118,6 +118,7 @@ impl Edge {
             },
             key_recheck: config.key_recheck(),
             stop: process.shutdown.clone(),
+            started: tokio::time::Instant::now(),
             stop_ends: config.ingest_stop_ends,
         });
         let server = Server::new(shared, config.ingest_connections_max, config.connection_rate());

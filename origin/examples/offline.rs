@@ -50,6 +50,7 @@ fn segment(worker: &FakeWorker, seq: u64, part_bytes: usize) {
         decode_time: start(seq),
         duration: 180_000,
         size_bytes: part_bytes as u64 * u64::from(PARTS),
+        durable_seq: 0,
         parts: PARTS,
         data: Default::default(),
     })));

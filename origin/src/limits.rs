@@ -1,6 +1,6 @@
 //! Every bound of the origin, with its unit, and what happens at it.
 //!
-//! Memory on paper: a followed broadcast of 12 Mbit/s keeps [`RECENT_MEDIA_S`] of media, 30 MB, until the
+//! Memory on paper: a followed broadcast of 12 Mbit/s keeps [`RECENT_MEDIA_S`] of what is watched, 30 MB, until the
 //! process-wide `--origin-cache-bytes` says less; measured, an idle connection costs 6 kB, one with a waiting reload 21 kB.
 
 use std::time::Duration;
@@ -43,8 +43,11 @@ pub(crate) const FOLLOW_IDLE: Duration = Duration::from_secs(60);
 /// First and longest pause between two attempts to subscribe.
 pub(crate) const SUBSCRIBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// Seconds of finished segments whose bytes stay in memory while the object store answers; older ones are read from it.
+/// Seconds of finished segments whose bytes stay in memory while the object store answers, of renditions that somebody
+/// watches; older ones are read from it. Of the others the newest finished segment stays, and what is not stored yet.
 pub(crate) const RECENT_MEDIA_S: u64 = 20;
+/// A rendition is watched until so many segments have come since media of it was asked for.
+pub(crate) const WATCHED_SEGMENTS: u32 = 15;
 /// Seconds kept while the object store does not answer.
 pub(crate) const RECENT_MEDIA_WITHOUT_STORE_S: u64 = 60;
 /// Reads of the object store in progress at once; more wait for one to end.

@@ -1,8 +1,10 @@
 //! gRPC between processes: one way to dial, one way to listen, one shared secret, optional mutual TLS, and the trace
 //! context in every call.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -24,7 +26,7 @@ pub const MESSAGE_MAX_BYTES: usize = 64 << 20;
 /// HTTP/2 flow-control window of one stream, bytes.
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 /// HTTP/2 flow-control window of one connection, bytes.
-const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
 /// Largest HTTP/2 frame taken, bytes: a part of a few hundred kilobytes then comes in one frame, not in dozens of 16 KiB,
 /// each with a read of its own.
 const FRAME_MAX_BYTES: u32 = 1 << 20;
@@ -97,7 +99,7 @@ impl RpcConfig {
 pub type Client = InterceptedService<Channel, Attach>;
 
 /// Adds secret and trace context to outgoing calls.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Attach {
     bearer: MetadataValue<Ascii>,
 }
@@ -110,6 +112,66 @@ impl Interceptor for Attach {
             p.inject_context(&context, &mut Carrier(request.metadata_mut()));
         });
         Ok(request)
+    }
+}
+
+/// Long-lived streams that share one connection. Each has a flow-control window of its own, and the connection's is as
+/// large as all of theirs: one slow reader holds up nobody else.
+const STREAMS_PER_CONNECTION_MAX: usize = (CONNECTION_WINDOW_BYTES / STREAM_WINDOW_BYTES) as usize;
+
+/// Channels for long-lived streams to many peers, shared by the streams to one of them: a connection costs sockets, tasks
+/// and wakes of its own, and media of all broadcasts of a peer comes at the same moments.
+#[derive(Debug)]
+pub struct Streams {
+    config: RpcConfig,
+    /// By address.
+    open: Mutex<HashMap<String, Vec<Shared>>>,
+}
+
+/// A connection that streams share.
+#[derive(Debug)]
+struct Shared {
+    channel: Client,
+    /// One reference per stream.
+    taken: Weak<()>,
+}
+
+/// A stream's place on a connection. Keep it for as long as the stream.
+#[derive(Clone, Debug)]
+pub struct Place {
+    _taken: Arc<()>,
+}
+
+impl Streams {
+    /// No connection yet.
+    pub fn new(config: RpcConfig) -> Self {
+        Self {
+            config,
+            open: Mutex::default(),
+        }
+    }
+
+    /// A channel to `url` with room for one more stream. Fails on a malformed address only, like [`client`].
+    pub fn client(&self, url: &str) -> anyhow::Result<(Client, Place)> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, channels| {
+            channels.retain(|shared| shared.taken.strong_count() > 0);
+            !channels.is_empty()
+        });
+        let channels = open.entry(url.to_owned()).or_default();
+        let free = |shared: &&Shared| shared.taken.strong_count() < STREAMS_PER_CONNECTION_MAX;
+        if let Some(shared) = channels.iter().find(free)
+            && let Some(taken) = shared.taken.upgrade()
+        {
+            return Ok((shared.channel.clone(), Place { _taken: taken }));
+        }
+        let channel = client(url, &self.config)?;
+        let taken = Arc::new(());
+        channels.push(Shared {
+            channel: channel.clone(),
+            taken: Arc::downgrade(&taken),
+        });
+        Ok((channel, Place { _taken: taken }))
     }
 }
 
@@ -238,5 +300,28 @@ impl Extractor for Reader<'_> {
             .into_iter()
             .filter(|k| self.0.contains_key(*k))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn streams_to_a_peer_share_connections_up_to_a_number() {
+        let streams = Streams::new(RpcConfig::with_secret("s"));
+        let connections = |url: &str| streams.open.lock().map_or(0, |open| open.get(url).map_or(0, Vec::len));
+        let dial = |url: &str| streams.client(url).expect("a plain address").1;
+        let mut places: Vec<Place> = (0..STREAMS_PER_CONNECTION_MAX).map(|_| dial("http://a:1")).collect();
+        assert_eq!(connections("http://a:1"), 1);
+        places.push(dial("http://a:1"));
+        assert_eq!(connections("http://a:1"), 2);
+        places.truncate(1);
+        let other = dial("http://b:1");
+        assert_eq!((connections("http://a:1"), connections("http://b:1")), (1, 1));
+        drop((places, other));
+        let _place = dial("http://c:1");
+        assert_eq!(connections("http://a:1"), 0, "a connection without streams is let go");
+        assert!(streams.client("no address").is_err());
     }
 }

@@ -52,8 +52,8 @@ pub struct Config {
     /// Objects that one broadcast writes at the same time.
     #[arg(long, env = "HEADWATER_WORKER_UPLOADS", default_value_t = 6, value_parser = within!(u32).range(1..=64))]
     pub worker_uploads: u32,
-    /// Milliseconds of finished segments that new subscribers get from memory; older ones are in the store.
-    #[arg(long, env = "HEADWATER_WORKER_WINDOW_MS", default_value_t = 6_000, value_parser = within!(u64).range(0..=60_000))]
+    /// Milliseconds of finished segments that new subscribers are told of at once; older ones they look for in the store.
+    #[arg(long, env = "HEADWATER_WORKER_WINDOW_MS", default_value_t = 60_000, value_parser = within!(u64).range(0..=600_000))]
     pub worker_window_ms: u64,
     /// Milliseconds that a codec child may take media in without giving any out before it is killed and restarted.
     #[arg(long, env = "HEADWATER_WORKER_STALL_MS", default_value_t = 5_000, value_parser = within!(u64).range(500..=60_000))]

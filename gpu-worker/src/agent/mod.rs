@@ -55,6 +55,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             writes_max: config.worker_uploads as usize,
         },
         rpc: config.rpc.clone(),
+        streams: Arc::new(rpc::Streams::new(config.rpc.clone())),
         scheduler_url: config.scheduler_rpc_url.clone(),
         transcoder,
         preset: config.worker_preset.clone(),

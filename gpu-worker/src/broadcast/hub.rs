@@ -1,9 +1,9 @@
 //! The live window in memory, and everyone who follows it.
 //!
-//! A subscriber first gets what is at hand: the presentation, the newest finished segments and the parts of the open
-//! ones; then everything as it is made. Bytes are shared with the uploads, never copied. A subscriber that lets
-//! [`SUBSCRIBER_EVENTS_MAX`] events pile up is cut off with `Lagged`: it subscribes again and finds the rest in the
-//! store.
+//! A subscriber first gets what is at hand: the presentation, the facts of the newest finished segments, and the bytes of
+//! those that the store lacks and of the open ones; then everything as it is made. Bytes are shared with the uploads,
+//! never copied, and let go when the store has them. A subscriber that lets [`SUBSCRIBER_EVENTS_MAX`] events pile up is
+//! cut off with `Lagged`: it subscribes again and finds the rest in the store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
@@ -22,24 +22,29 @@ use tonic::Status;
 pub(crate) const SUBSCRIBER_EVENTS_MAX: usize = 512;
 /// Subscribers of one broadcast: one per region and origin, with room for reconnects.
 pub(crate) const SUBSCRIBERS_MAX: usize = 256;
-/// Segments kept while the store does not take them, beyond the wanted window: about 20 s at low latency.
+/// Segments whose bytes are kept while the store does not take them: about 20 s at low latency.
 const UNSTORED_SEGMENTS_MAX: usize = 10;
+
+/// Segments of one rendition that subscribers are told of, however short they are and however long the store is away.
+const FACTS_SEGMENTS_MAX: usize = 1_024;
 
 /// One broadcast's live window.
 pub(crate) struct Hub {
     state: Mutex<State>,
-    /// Wanted window of finished segments, milliseconds.
+    /// How much of the past subscribers are told of, milliseconds.
     window_ms: u64,
 }
 
 struct State {
     presentation: Presentation,
     lines: BTreeMap<String, VecDeque<Kept>>,
+    /// Segments before it are in the store.
+    durable_seq: u64,
     subscribers: Vec<Subscriber>,
     ended: Option<String>,
 }
 
-/// A segment with its parts; finished when `segment` is there.
+/// A segment with its parts, which go when the store has them; finished when `segment` is there.
 struct Kept {
     seq: u64,
     parts: Vec<Part>,
@@ -82,6 +87,7 @@ impl Hub {
         let state = State {
             presentation,
             lines: BTreeMap::new(),
+            durable_seq: 0,
             subscribers: Vec::new(),
             ended: None,
         };
@@ -107,6 +113,7 @@ impl Hub {
             match &kept.segment {
                 Some(segment) => first.push(event(Kind::Segment(Segment {
                     data: whole(&kept.parts),
+                    durable_seq: state.durable_seq,
                     ..segment.clone()
                 }))),
                 None => first.extend(kept.parts.iter().map(|p| event(Kind::Part(p.clone())))),
@@ -164,9 +171,11 @@ impl Hub {
         state.tell(Kind::Part(part));
     }
 
-    /// A segment is whole. `durable_seq`: what lies before it is in the store.
-    pub(crate) fn segment(&self, segment: Segment, timescale: u32, durable_seq: u64) {
+    /// A segment is whole.
+    pub(crate) fn segment(&self, mut segment: Segment, timescale: u32) {
         let mut state = self.state();
+        let durable_seq = state.durable_seq;
+        segment.durable_seq = durable_seq;
         if let Some(line) = state.lines.get_mut(&segment.rendition) {
             if let Some(kept) = line.back_mut().filter(|kept| kept.seq == segment.seq) {
                 kept.duration_ms = u64::from(segment.duration) * 1_000 / u64::from(timescale.max(1));
@@ -174,14 +183,36 @@ impl Hub {
             }
             let mut kept_ms: u64 = line.iter().map(|kept| kept.duration_ms).sum();
             while let Some(oldest) = line.front()
-                && kept_ms - oldest.duration_ms >= self.window_ms
-                && (oldest.seq < durable_seq || line.len() > UNSTORED_SEGMENTS_MAX)
+                && (line.len() > FACTS_SEGMENTS_MAX
+                    || (kept_ms - oldest.duration_ms >= self.window_ms && oldest.seq < durable_seq))
             {
                 kept_ms -= oldest.duration_ms;
                 line.pop_front();
             }
+            let unstored = line.iter_mut().rev().filter(|kept| kept.seq >= durable_seq);
+            unstored
+                .skip(UNSTORED_SEGMENTS_MAX)
+                .for_each(|kept| kept.parts = Vec::new());
         }
         state.tell(Kind::Segment(segment));
+    }
+
+    /// What lies before `durable_seq` is in the store.
+    pub(crate) fn stored(&self, durable_seq: u64) {
+        let mut state = self.state();
+        if durable_seq <= state.durable_seq {
+            return;
+        }
+        state.durable_seq = durable_seq;
+        for line in state.lines.values_mut() {
+            let finished = line
+                .iter_mut()
+                .rev()
+                .filter(|k| k.seq < durable_seq && k.segment.is_some());
+            finished
+                .take_while(|kept| !kept.parts.is_empty())
+                .for_each(|kept| kept.parts = Vec::new());
+        }
     }
 
     /// The broadcast has ended and its replay is stored. Whoever subscribes from now on is told at once.
@@ -275,21 +306,22 @@ mod tests {
     async fn a_late_subscriber_gets_the_window_and_then_the_rest() {
         let hub = Hub::new(Presentation::default(), 4_000);
         for seq in 0..4 {
+            hub.stored(seq);
             hub.part(part(seq, 0));
             hub.part(part(seq, 1));
-            hub.segment(segment(seq), 90_000, seq);
+            hub.segment(segment(seq), 90_000);
         }
         hub.part(part(4, 0));
         let late = hub.subscribe().expect("room for one");
         hub.part(part(4, 1));
-        hub.segment(segment(4), 90_000, 5);
+        hub.segment(segment(4), 90_000);
         hub.end("over");
         let got = words(&read(late).await);
         assert_eq!(got[0], "presentation");
         assert_eq!(
             got[1..],
             [
-                r#"segment 2 "2.0 2.1 ""#,
+                r#"segment 2 """#,
                 r#"segment 3 "3.0 3.1 ""#,
                 "part 4.0",
                 "part 4.1",
@@ -321,10 +353,13 @@ mod tests {
         let hub = Hub::new(Presentation::default(), 2_000);
         for seq in 0..30 {
             hub.part(part(seq, 0));
-            hub.segment(segment(seq), 90_000, 0);
+            hub.segment(segment(seq), 90_000);
         }
         let late = hub.subscribe().expect("room for one");
         hub.end("over");
-        assert_eq!(words(&read(late).await).len(), 2 + UNSTORED_SEGMENTS_MAX);
+        let got = words(&read(late).await);
+        assert_eq!(got.len(), 2 + 30, "all are told of");
+        let with_bytes = got.iter().filter(|word| word.contains(".0")).count();
+        assert_eq!(with_bytes, UNSTORED_SEGMENTS_MAX);
     }
 }

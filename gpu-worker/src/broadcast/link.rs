@@ -2,7 +2,7 @@
 
 use headwater_model::proto::edge::media_link_client::MediaLinkClient;
 use headwater_model::proto::edge::{Ack, Open, PullEvent, PullRequest, pull_request};
-use headwater_platform::rpc::{self, MESSAGE_MAX_BYTES, RpcConfig};
+use headwater_platform::rpc::{MESSAGE_MAX_BYTES, Place, Streams};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -14,18 +14,21 @@ const ACKS_MAX: usize = 16;
 pub(crate) struct Link {
     requests: mpsc::Sender<PullRequest>,
     events: Streaming<PullEvent>,
+    _place: Place,
 }
 
 impl Link {
     /// Asks the edge for everything from `resume_90k` on.
     pub(crate) async fn dial(
         edge_url: &str,
-        rpc: &RpcConfig,
+        streams: &Streams,
         broadcast_id: &str,
         generation: u64,
         resume_90k: i64,
     ) -> Result<Self, Status> {
-        let client = rpc::client(edge_url, rpc).map_err(|e| Status::invalid_argument(format!("{e:#}")))?;
+        let (client, place) = streams
+            .client(edge_url)
+            .map_err(|e| Status::invalid_argument(format!("{e:#}")))?;
         let mut client = MediaLinkClient::new(client).max_decoding_message_size(MESSAGE_MAX_BYTES);
         let (requests, outgoing) = mpsc::channel(ACKS_MAX);
         let open = Open {
@@ -40,7 +43,11 @@ impl Link {
             .try_send(request)
             .map_err(|_| Status::internal("a new channel has room for one request"))?;
         let events = client.pull(ReceiverStream::new(outgoing)).await?.into_inner();
-        Ok(Self { requests, events })
+        Ok(Self {
+            requests,
+            events,
+            _place: place,
+        })
     }
 
     /// The next event. An end without `End` is a broken link.

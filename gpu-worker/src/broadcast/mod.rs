@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 use headwater_media::segmenter::LatencyMode;
 use headwater_model::proto::worker::{Assignment, Presentation};
 use headwater_platform::clock::WallClock;
-use headwater_platform::rpc::RpcConfig;
+use headwater_platform::rpc::{RpcConfig, Streams};
 use headwater_platform::store::SharedStore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,8 @@ pub(crate) struct Tools {
     pub spool: Spool,
     pub limits: upload::Limits,
     pub rpc: RpcConfig,
+    /// The links to edges.
+    pub streams: Arc<Streams>,
     pub scheduler_url: String,
     pub transcoder: PathBuf,
     pub preset: String,

@@ -118,7 +118,6 @@ impl Runner {
                     }
                 );
                 metrics::counter!("worker_segments_total").increment(1);
-                let durable_seq = self.uploads.standing().durable_seq;
                 let message = proto::Segment {
                     rendition: rendition.name.clone(),
                     seq: segment.seq,
@@ -128,8 +127,9 @@ impl Runner {
                     size_bytes: size(&segment.body),
                     parts: segment.body.len() as u32,
                     data: bytes::Bytes::new(),
+                    durable_seq: 0,
                 };
-                self.shared.hub.segment(message, rendition.timescale, durable_seq);
+                self.shared.hub.segment(message, rendition.timescale);
                 self.uploads.push(Job::Segment {
                     epoch: epoch.index,
                     rendition: rendition.name.clone(),

@@ -237,7 +237,12 @@ impl Runner {
                 () = finish.cancelled(), if self.draining.is_none() => self.drain(Next::End("released".into())),
                 Ok(()) = edge.changed() => (link, dialling) = (None, None),
                 said = hear(&mut self.child), if self.child.is_some() => self.heard(said).await,
-                () = self.uploads.changed() => if let Some(link) = &link { self.ack(link) },
+                () = self.uploads.changed() => {
+                    self.shared.hub.stored(self.uploads.standing().durable_seq);
+                    if let Some(link) = &link {
+                        self.ack(link);
+                    }
+                }
                 _ = watch.tick() => self.watch().await,
                 event = next(&mut link), if open && link.is_some() => match event {
                     Ok(event) => {
@@ -266,11 +271,18 @@ impl Runner {
 
     /// Dials the edge after a wait.
     fn dial(&self, url: String, wait: Duration) -> BoxFuture<'static, Result<Link, Status>> {
-        let (rpc, assignment) = (self.tools.rpc.clone(), self.shared.assignment.clone());
+        let (streams, assignment) = (self.tools.streams.clone(), self.shared.assignment.clone());
         let resume_90k = self.uploads.standing().durable_90k;
         Box::pin(async move {
             tokio::time::sleep(wait).await;
-            Link::dial(&url, &rpc, &assignment.broadcast_id, assignment.generation, resume_90k).await
+            Link::dial(
+                &url,
+                &streams,
+                &assignment.broadcast_id,
+                assignment.generation,
+                resume_90k,
+            )
+            .await
         })
     }
 

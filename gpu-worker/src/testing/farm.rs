@@ -10,7 +10,7 @@ use headwater_media::window::Window;
 use headwater_media::window::key::{Key, SegmentName};
 use headwater_model::proto::worker::{Assignment, LiveEvent, Rung, live_event::Kind};
 use headwater_platform::clock::WallClock;
-use headwater_platform::rpc::RpcConfig;
+use headwater_platform::rpc::{RpcConfig, Streams};
 use headwater_platform::store::{MemoryStore, ObjectStore as _};
 
 use super::edge::Edge;
@@ -73,6 +73,7 @@ impl Farm {
                 bytes_max: 64 << 10,
                 writes_max: 4,
             },
+            streams: Arc::new(Streams::new(rpc.clone())),
             rpc,
             scheduler_url: edge.url.clone(),
             transcoder: transcoder(),

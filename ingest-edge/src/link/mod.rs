@@ -13,7 +13,6 @@ use headwater_model::BroadcastId;
 use headwater_model::proto::edge::media_link_server::{MediaLink, MediaLinkServer};
 use headwater_model::proto::edge::{PullEvent, PullRequest, pull_request};
 use metrics::{counter, gauge};
-use tokio::time::{Instant, Sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
@@ -24,10 +23,6 @@ use crate::replay_buffer::{Acks, ReadError, Reader};
 
 /// A worker has this long to say what it wants.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Once there is something new, what comes within this time travels with it. Units come every 13 ms or so, and each that
-/// travels alone wakes four tasks and costs five system calls; a part lasts 350 ms.
-const GATHER: Duration = Duration::from_millis(20);
 
 /// The service over a registry's broadcasts.
 pub fn routes(registry: Arc<Registry>) -> Routes {
@@ -69,8 +64,6 @@ impl MediaLink for Link {
         gauge!("ingest_link_readers").increment(1);
         Ok(Response::new(Pull {
             reader,
-            gathering: Gathering::No,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             over: None,
             acks: AbortOnDropHandle::new(acks),
         }))
@@ -109,22 +102,9 @@ fn fenced(error: ReadError) -> Status {
     Status::aborted(error.to_string())
 }
 
-/// Whether something new is held back for what follows it at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gathering {
-    /// Everything there is goes out.
-    No,
-    /// The reader has nothing; the next wake begins to gather.
-    Waiting,
-    /// Until the timer fires.
-    Yes,
-}
-
 /// What a worker reads.
 pub struct Pull {
     reader: Reader,
-    gathering: Gathering,
-    timer: Pin<Box<Sleep>>,
     /// What is left to say once the reader has nothing more.
     over: Option<Option<Status>>,
     acks: AbortOnDropHandle<()>,
@@ -135,19 +115,7 @@ impl Stream for Pull {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.over.is_none() {
-            if self.gathering == Gathering::Waiting {
-                self.gathering = Gathering::Yes;
-                self.timer.as_mut().reset(Instant::now() + GATHER);
-            }
-            if self.gathering == Gathering::Yes {
-                ready!(self.timer.as_mut().poll(cx));
-                self.gathering = Gathering::No;
-            }
-            let Poll::Ready(read) = self.reader.poll_next(cx) else {
-                self.gathering = Gathering::Waiting;
-                return Poll::Pending;
-            };
-            match read {
+            match ready!(self.reader.poll_next(cx)) {
                 Ok(Some(kind)) => return Poll::Ready(Some(Ok(PullEvent { kind: Some(kind) }))),
                 Ok(None) => self.over = Some(None),
                 Err(error) => {

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use connection::Connection;
+use connection::{Connection, READ_EVERY};
 pub(crate) use listen::bind;
 use socket::Transport;
 
@@ -37,8 +37,19 @@ pub(crate) struct Shared {
     pub bounds: Bounds,
     pub key_recheck: Duration,
     pub stop: CancellationToken,
+    /// What the times at which publishers are read are counted from.
+    pub started: Instant,
     /// Whether `stop` ends broadcasts rather than leaving them to another edge.
     pub stop_ends: bool,
+}
+
+impl Shared {
+    /// When a publisher that was read at `now` is read again: at the next multiple of [`READ_EVERY`].
+    fn next_read(&self, now: Instant) -> Instant {
+        let passed = now.saturating_duration_since(self.started).as_nanos();
+        let every = READ_EVERY.as_nanos();
+        now + Duration::from_nanos((every - passed % every) as u64)
+    }
 }
 
 /// Accepts publishers.

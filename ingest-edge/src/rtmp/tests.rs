@@ -39,6 +39,7 @@ fn shared() -> Arc<Shared> {
         },
         key_recheck: Duration::from_secs(15),
         stop: CancellationToken::new(),
+        started: Instant::now(),
         stop_ends: false,
     })
 }

@@ -65,7 +65,7 @@ impl Origin {
             resolver: resolver.clone(),
             objects: objects.clone(),
             waiting: Waiting::new(config.origin_waiting_max, meters.clone()),
-            rpc: config.rpc.clone(),
+            streams: rpc::Streams::new(config.rpc.clone()),
             dvr: Duration::from_secs(config.origin_dvr_s.into()),
             stop: process.shutdown.clone(),
             meters: meters.clone(),

@@ -50,10 +50,10 @@ impl Applier {
             Some(EventKind::Presentation(presentation)) => present(broadcast, presentation),
             Some(EventKind::Part(part)) => add_part(broadcast, part),
             Some(EventKind::Segment(segment)) => {
-                let seq = segment.seq;
+                let (seq, durable_seq) = (segment.seq, segment.durable_seq);
                 let outcome = add_segment(broadcast, segment);
                 if outcome.is_ok() {
-                    self.trim(broadcast, objects, seq);
+                    self.trim(broadcast, objects, seq, durable_seq);
                 }
                 outcome
             }
@@ -83,7 +83,7 @@ impl Applier {
     }
 
     /// Keeps bytes of the newest segments only, and facts of what a DVR playlist may list.
-    fn trim(&self, broadcast: &Broadcast, objects: &Objects, seq: u64) {
+    fn trim(&self, broadcast: &Broadcast, objects: &Objects, seq: u64, durable_seq: u64) {
         if self.trimmed_at.swap(seq, Ordering::Relaxed) == seq {
             return;
         }
@@ -95,12 +95,15 @@ impl Applier {
                 (_, true) => RECENT_MEDIA_S.max(u64::from(latency.target_duration_s()) * 4),
                 (_, false) => u64::from(latency.target_duration_s()) * 3,
             };
-            let first = state
-                .window
-                .view(Some(recent_s as i64 * 1_000))
-                .and_then(|v| v.slots.first().map(|s| s.seq));
-            if let Some(first) = first {
-                state.media.trim(first);
+            let begin = |recent_s: u64| {
+                let view = state.window.view(Some(recent_s as i64 * 1_000))?;
+                view.slots.first().map(|slot| slot.seq)
+            };
+            if let Some(watched) = begin(recent_s) {
+                // What the store lacks stays too, but not for ever.
+                let unstored = begin(RECENT_MEDIA_WITHOUT_STORE_S).map_or(watched, |first| durable_seq.max(first));
+                let watched = if fits { watched.min(unstored) } else { watched };
+                state.media.trim(watched, unstored.min(seq).max(watched));
             }
             if seq.is_multiple_of(TRIM_EVERY_SEGMENTS) {
                 state.window.trim(Trim {

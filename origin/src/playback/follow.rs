@@ -129,8 +129,9 @@ impl Follower {
             return Listened::Broken;
         }
         self.context.meters.subscriptions.increment(1);
-        let client = match rpc::client(url, &self.context.rpc) {
-            Ok(client) => client,
+        // The place is kept as long as the subscription.
+        let (client, _place) = match self.context.streams.client(url) {
+            Ok(dialled) => dialled,
             Err(error) => {
                 warn!(error = %error, "a worker's address is malformed");
                 return Listened::Broken;

@@ -3,9 +3,11 @@
 //! A segment is its parts in a row, so nothing is kept twice. Memory is the caller's to bound with [`Media::trim`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use bytes::Bytes;
+
+use crate::limits::WATCHED_SEGMENTS;
 
 /// What a part is called within its rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,14 @@ struct Rendition {
     inits: BTreeMap<u64, Bytes>,
     /// By sequence and generation.
     segments: BTreeMap<(u64, u64), SegmentBytes>,
+    /// Counts down with the segments since somebody asked for media.
+    watched: AtomicU32,
+}
+
+impl Rendition {
+    fn is_asked_for(&self) {
+        self.watched.store(WATCHED_SEGMENTS, Ordering::Relaxed);
+    }
 }
 
 impl Media {
@@ -153,8 +163,9 @@ impl Media {
 
     /// The part, and when it had arrived at the edge if nobody has taken it before.
     pub(crate) fn part(&self, rendition: &str, name: PartName) -> Option<(Bytes, Option<i64>)> {
-        self.renditions
-            .get(rendition)?
+        let rendition = self.renditions.get(rendition)?;
+        rendition.is_asked_for();
+        rendition
             .segments
             .get(&(name.seq, name.generation))?
             .take_part(name.part)
@@ -162,16 +173,22 @@ impl Media {
 
     /// The segment of that generation, or of the highest that has any bytes of it.
     pub(crate) fn segment(&self, rendition: &str, seq: u64, generation: Option<u64>) -> Option<(u64, &SegmentBytes)> {
-        let segments = &self.renditions.get(rendition)?.segments;
+        let rendition = self.renditions.get(rendition)?;
+        rendition.is_asked_for();
+        let segments = &rendition.segments;
         let (low, high) = generation.map_or((0, u64::MAX), |generation| (generation, generation));
         let ((_, generation), segment) = segments.range((seq, low)..=(seq, high)).next_back()?;
         Some((*generation, segment))
     }
 
-    /// Forgets finished segments before `first_seq`, and all that a lower generation left open before it.
-    pub(crate) fn trim(&mut self, first_seq: u64) {
+    /// Forgets segments before `watched_seq`, those of renditions that nobody watches before `unwatched_seq`. Called once
+    /// per segment.
+    pub(crate) fn trim(&mut self, watched_seq: u64, unwatched_seq: u64) {
         let mut dropped = 0;
         for rendition in self.renditions.values_mut() {
+            let watched = rendition.watched.get_mut();
+            *watched = watched.saturating_sub(1);
+            let first_seq = if *watched > 0 { watched_seq } else { unwatched_seq };
             let kept = rendition.segments.split_off(&(first_seq, 0));
             let old = std::mem::replace(&mut rendition.segments, kept);
             dropped += old.values().map(SegmentBytes::len_bytes).sum::<u64>();
@@ -280,9 +297,15 @@ mod tests {
             media.finish("v", (seq, 1), 1, vec![0; 10].into());
         }
         media.put_init("v", 0, "init".into());
-        media.trim(8);
-        assert_eq!(media.size_bytes(), 24);
+        media.trim(5, 8);
+        assert_eq!(media.size_bytes(), 24, "nobody watches");
         assert!(media.segment("v", 7, None).is_none());
         assert!(media.segment("v", 8, None).is_some() && media.init("v", 0).is_some());
+        media.trim(5, 9);
+        assert_eq!(media.size_bytes(), 24, "somebody has asked");
+        for _ in 0..WATCHED_SEGMENTS {
+            media.trim(5, 9);
+        }
+        assert_eq!(media.size_bytes(), 14, "and has gone");
     }
 }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use headwater_platform::rpc::RpcConfig;
+use headwater_platform::rpc::Streams;
 use headwater_platform::{Process, retry::Backoff};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -38,7 +38,8 @@ pub(crate) struct Context {
     pub resolver: Arc<Resolver>,
     pub objects: Arc<Objects>,
     pub waiting: Arc<Waiting>,
-    pub rpc: RpcConfig,
+    /// The subscriptions to workers.
+    pub streams: Streams,
     pub dvr: Duration,
     pub stop: CancellationToken,
     pub meters: Arc<Meters>,
@@ -184,7 +185,8 @@ impl Broadcasts {
                         state.window = window;
                         state.is_final = is_final;
                         // All of it is in the store, and is read from there where somebody still wants it.
-                        state.media.trim(if is_final { u64::MAX } else { 0 });
+                        let first_seq = if is_final { u64::MAX } else { 0 };
+                        state.media.trim(first_seq, first_seq);
                     }),
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;

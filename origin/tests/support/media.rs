@@ -392,6 +392,7 @@ impl Line {
                     size_bytes: std::mem::take(&mut self.size_bytes),
                     parts: segment.parts,
                     data: Bytes::new(),
+                    durable_seq: 0,
                 })),
             });
         }

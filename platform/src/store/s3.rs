@@ -1,7 +1,11 @@
 //! Any S3 endpoint through aws-sdk-s3. The SDK's own retries are off: the caller is the one layer that retries.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -11,10 +15,11 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http::StatusCode;
+use http_body::{Frame, SizeHint};
 
 use super::{LIST_PAGE_KEYS, Listed, Meta, ObjectStore, Result, StoreConfig, StoreError};
 
@@ -79,12 +84,14 @@ impl S3Store {
 
     async fn write(&self, key: &str, body: Vec<Bytes>, meta: Meta, replace: bool) -> Result<()> {
         let body = match <[Bytes; 1]>::try_from(body) {
-            Ok([one]) => one,
-            Err(many) => {
+            Ok([one]) => ByteStream::from(one),
+            // A signature needs all of it at once.
+            Err(many) if self.sign_bodies => {
                 let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
                 many.iter().for_each(|b| whole.extend_from_slice(b));
-                whole.freeze()
+                ByteStream::from(whole.freeze())
             }
+            Err(many) => ByteStream::new(SdkBody::from_body_1_x(Pieces::new(many))),
         };
         let mut request = self
             .client
@@ -93,7 +100,7 @@ impl S3Store {
             .key(key)
             .content_type(meta.content_type)
             .cache_control(meta.cache_control)
-            .body(ByteStream::from(body));
+            .body(body);
         if !replace {
             request = request.if_none_match("*");
         }
@@ -102,6 +109,43 @@ impl S3Store {
             request = request.disable_payload_signing();
         }
         request.send().await.map(drop).map_err(|e| classify("put", key, e))
+    }
+}
+
+/// A body in pieces, sent one after the other as they are.
+struct Pieces {
+    left: VecDeque<Bytes>,
+    left_bytes: u64,
+}
+
+impl Pieces {
+    fn new(pieces: Vec<Bytes>) -> Self {
+        Self {
+            left_bytes: pieces.iter().map(|piece| piece.len() as u64).sum(),
+            left: pieces.into(),
+        }
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        let piece = self.left.pop_front();
+        self.left_bytes -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left_bytes)
     }
 }
 
