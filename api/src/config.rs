@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use headwater_platform::Secret;
+use headwater_platform::hints::HintsConfig;
 use headwater_platform::rpc::RpcConfig;
 
 use crate::Database;
+use crate::urls::Urls;
 
 /// The api's configuration.
 #[derive(Args, Clone, Debug)]
@@ -17,9 +19,19 @@ pub struct Config {
     /// Address of the gRPC listener for edges and origins.
     #[arg(long, env = "HEADWATER_API_RPC_LISTEN", default_value = "127.0.0.1:7001")]
     pub api_rpc_listen: SocketAddr,
+    /// Requests that one token or session may send each minute; nobody in particular may send a quarter of it from one
+    /// address. Higher lets programs do more at once, and one of them take more from the others.
+    #[arg(long, env = "HEADWATER_API_RATE_PER_MINUTE", default_value_t = 1_200, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub api_rate_per_minute: u32,
+    /// Where the public finds this installation.
+    #[command(flatten)]
+    pub urls: Urls,
     /// Where promises are kept.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// Where hints are kept.
+    #[command(flatten)]
+    pub hints: HintsConfig,
     /// How processes trust one another.
     #[command(flatten)]
     pub rpc: RpcConfig,
@@ -38,8 +50,13 @@ pub struct DatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// A pool that connects when first used. Fails only for a malformed address.
+    /// A pool for operators and migrations, which connects when first used. Fails only for a malformed address.
     pub fn open(&self) -> anyhow::Result<Database> {
         Database::open(&self.database_url, self.api_database_connections)
+    }
+
+    /// A pool to serve from, in roles that bypass nothing. Fails only for a malformed address.
+    pub fn serve(&self) -> anyhow::Result<Database> {
+        Database::serve(&self.database_url, self.api_database_connections)
     }
 }

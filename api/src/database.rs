@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use headwater_model::{TenantId, UserId};
 use headwater_platform::{Process, Secret};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// Longest wait for a free connection; a call that waits longer answers UNAVAILABLE.
@@ -23,6 +25,24 @@ impl DatabaseError {
     pub fn constraint(&self) -> Option<&str> {
         self.0.as_database_error()?.constraint()
     }
+
+    /// Whether a value of the caller's was at fault: SQLSTATE class 22, such as a damaged cursor or a zero character.
+    pub fn input_at_fault(&self) -> bool {
+        let state = self.0.as_database_error().and_then(|error| error.code());
+        state.is_some_and(|state| state.starts_with("22"))
+    }
+}
+
+/// A transaction in one of the roles of the api; dropping it undoes what it did.
+pub(crate) type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+
+/// Goes on in `transaction`, which began at the door, as `tenant`.
+pub(crate) async fn enter(transaction: &mut Tx, tenant: TenantId) -> Result<(), DatabaseError> {
+    sqlx::query("select set_config('role', 'headwater_tenant', true), set_config('headwater.tenant_id', $1, true)")
+        .bind(tenant.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// A pool of connections; cheap to clone.
@@ -32,8 +52,19 @@ pub struct Database {
 }
 
 impl Database {
-    /// A pool of at most `connections`, opened when first used. Fails only for a malformed address.
+    /// A pool of at most `connections`, opened when first used, for operators and migrations: it may do what the
+    /// connecting role may. Fails only for a malformed address.
     pub fn open(url: &Secret, connections: u32) -> anyhow::Result<Self> {
+        Self::pooled(url, connections, None)
+    }
+
+    /// As [`open`](Self::open), for serving: every connection works as `headwater_door`, which owns nothing and sees
+    /// what stands before a tenant is known. [`tenant`](Self::tenant) narrows it to one tenant.
+    pub fn serve(url: &Secret, connections: u32) -> anyhow::Result<Self> {
+        Self::pooled(url, connections, Some("set role headwater_door"))
+    }
+
+    fn pooled(url: &Secret, connections: u32, first: Option<&'static str>) -> anyhow::Result<Self> {
         // The cause may quote the address, password included.
         let options: PgConnectOptions = url
             .reveal()
@@ -45,6 +76,14 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if let Some(statement) = first {
+                        sqlx::query(statement).execute(connection).await?;
+                    }
+                    Ok(())
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self { pool })
     }
@@ -59,7 +98,7 @@ impl Database {
 
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        sqlx::query("select 1 from playback_id limit 1")
+        sqlx::query("select disabled_at from channel limit 1")
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -68,6 +107,20 @@ impl Database {
     /// Gives every connection back.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// A transaction that sees and changes `tenant` alone: PostgreSQL hides every other tenant's rows from it.
+    pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Tx, DatabaseError> {
+        // One round trip for all three; an id holds nothing but its alphabet.
+        let begin = format!("begin; set local role headwater_tenant; set local headwater.tenant_id = '{tenant}'");
+        Ok(self.pool.begin_with(AssertSqlSafe(begin)).await?)
+    }
+
+    /// A transaction before any tenant is known, on behalf of `user` where somebody is signed in.
+    pub(crate) async fn door(&self, user: Option<UserId>) -> Result<Tx, DatabaseError> {
+        let user = user.as_ref().map_or("", UserId::as_str);
+        let begin = format!("begin; set local role headwater_door; set local headwater.user_id = '{user}'");
+        Ok(self.pool.begin_with(AssertSqlSafe(begin)).await?)
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

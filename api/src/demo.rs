@@ -4,7 +4,10 @@ use anyhow::Context as _;
 use headwater_model::ladder::Policy;
 use headwater_model::{ChannelId, PlaybackId, StreamKey, TenantId};
 
-use crate::{Database, channel, stream_key, tenant};
+use crate::{Database, channel, stream_key, tenant, user};
+
+/// Address with which the demo tenant's owner signs in.
+pub const EMAIL: &str = "demo@headwater.example";
 
 /// The demo channel, ready to publish to.
 #[derive(Clone, Debug)]
@@ -63,4 +66,12 @@ pub async fn ensure(database: &Database, key: &StreamKey, ladder: Policy) -> any
         "the demo stream key belongs to another channel"
     );
     Ok(demo)
+}
+
+/// Makes sure that somebody owns the demo tenant and signs in with [`EMAIL`] and `password`.
+pub async fn ensure_owner(database: &Database, demo: &Demo, password: &str) -> anyhow::Result<()> {
+    match user::ensure(database, demo.tenant_id, EMAIL, "Demo", password).await {
+        Ok(_) => Ok(()),
+        Err(problem) => anyhow::bail!("the demo tenant's owner was not made: {}", problem.message()),
+    }
 }

@@ -1,8 +1,14 @@
-//! The tenants' front door: whose a stream key is, and what a playback id shows.
+//! The tenants' front door: GraphQL for people and programs, and for the other processes whose a stream key is and what a
+//! playback id shows.
 //!
-//! The api writes the tables tenant, channel, stream_key and playback_id and reads the scheduler's. Each noun is a
-//! folder ([`tenant`], [`channel`], [`stream_key`], [`broadcast`]): what it does, its queries, its errors. Handlers
-//! ([`grpc`], [`http`]) are thin: parse, call a noun, render. A process keeps nothing; any number run side by side.
+//! The api writes every table but the scheduler's, which it reads. Each noun is a folder ([`tenant`], [`channel`],
+//! [`stream_key`], [`broadcast`], ...): what it does, its SQL, its errors. Handlers ([`graphql`], [`grpc`], [`http`]) are
+//! thin: parse, call a noun, render. A process keeps nothing; any number run side by side.
+//!
+//! Tenants stay apart twice. Everything that a caller does is done by an [`op::Op`], which knows who asks and where, and each
+//! noun scopes its SQL by it. Under that, the process works in PostgreSQL roles that own nothing and bypass nothing:
+//! `headwater_door` before a tenant is known, `headwater_tenant` after, for whom row-level security hides every row of another
+//! tenant. What a change of data and its line in the audit log have in common is one transaction.
 //!
 //! [`run`] is the process. The nouns are also called from the command line:
 //!
@@ -18,22 +24,50 @@
 //! # Ok(()) }
 //! ```
 
+pub mod access;
+pub mod api_token;
+pub mod asset;
+pub mod audit;
 pub mod broadcast;
+mod changes;
 pub mod channel;
 mod config;
+mod cookie;
 mod database;
 pub mod demo;
+pub mod graphql;
 pub mod grpc;
 pub mod http;
+pub mod idempotency;
+pub mod invitation;
+mod limits;
+pub mod member;
+pub mod op;
+pub mod page;
+pub mod playback_id;
+pub mod problem;
+mod secret;
+pub mod session;
 pub mod stream_key;
 pub mod tenant;
+mod urls;
+pub mod user;
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use headwater_platform::{Process, rpc};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, DatabaseConfig};
 pub use database::{Database, DatabaseError};
+pub use urls::Urls;
+
+use op::Services;
+
+/// How often idempotency keys whose time is over are removed.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// Bound listeners, so that a caller that bound port 0 can say where they are.
 pub struct Listeners {
@@ -66,7 +100,8 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
 
 /// As [`run`], on listeners that are bound already.
 pub async fn serve(config: Config, listeners: Listeners, process: Process) -> anyhow::Result<()> {
-    let database = config.database.open()?;
+    let database = config.database.serve()?;
+    let services = Services::new(database.clone(), config.hints.open()?, config.urls.clone());
     tracing::info!(
         "api serves HTTP on {} and gRPC on {}",
         listeners.http.local_addr()?,
@@ -74,14 +109,31 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     );
     process.health.ready("listeners");
     let watch = database::watch(database.clone(), process.clone());
-    let http = http::serve(listeners.http, database.clone(), process.shutdown.clone());
+    let changes = services.clone().listen(process.shutdown.clone());
+    let forgetting = forget_old_keys(database.clone(), process.shutdown.clone());
+    let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone());
+    let http = http::serve(listeners.http, api, process.shutdown.clone());
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
     let ended = tokio::try_join!(http, rpc, async {
-        watch.await;
+        tokio::join!(watch, changes, forgetting);
         Ok(())
     });
     process.shutdown.cancel();
     database.close().await;
     ended.map(|_| ())
+}
+
+/// Removes idempotency keys whose time is over, now and then, until `stop` fires.
+async fn forget_old_keys(database: Database, stop: CancellationToken) {
+    let mut every = tokio::time::interval(FORGET_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        if let Err(DatabaseError(error)) = idempotency::forget_old(&database).await {
+            tracing::debug!("old idempotency keys are removed later: {error}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::value_parser as within;
+use headwater_platform::hints::HintsConfig;
 use headwater_platform::rpc::RpcConfig;
 
 use crate::key::Rate;
@@ -37,6 +38,9 @@ pub struct Config {
     /// How processes trust one another.
     #[command(flatten)]
     pub rpc: RpcConfig,
+    /// Where hints are kept: they tell of a revoked key at once.
+    #[command(flatten)]
+    pub hints: HintsConfig,
 
     /// Publishers' connections at a time. Higher takes more publishers and more file descriptors.
     #[arg(long, env = "HEADWATER_INGEST_CONNECTIONS_MAX", default_value_t = 10_000, value_parser = within!(u32).range(1..=1_000_000))]
@@ -58,8 +62,8 @@ pub struct Config {
     /// Bits per second, over ten seconds, that a publisher may send where its channel says nothing.
     #[arg(long, env = "HEADWATER_INGEST_BITRATE_MAX_BPS", default_value_t = 60_000_000, value_parser = within!(u64).range(64_000..=10_000_000_000))]
     pub ingest_bitrate_max_bps: u64,
-    /// Seconds between two checks that a live publisher's key is still good. Lower cuts a revoked key off sooner and
-    /// asks the api more often.
+    /// Seconds between two checks that a live publisher's key is still good. A revoked key is cut off at once through
+    /// Redis; this is how long it may take without. Lower asks the api more often.
     #[arg(long, env = "HEADWATER_INGEST_KEY_RECHECK_S", default_value_t = 15, value_parser = within!(u64).range(1..=3_600))]
     pub ingest_key_recheck_s: u64,
 

@@ -121,6 +121,8 @@ impl Edge {
             started: tokio::time::Instant::now(),
             stop_ends: config.ingest_stop_ends,
         });
+        let (hearing, hints, stop) = (shared.clone(), config.hints.open()?, process.shutdown.clone());
+        process.spawn(async move { hearing.keys.hear(hints, stop).await });
         let server = Server::new(shared, config.ingest_connections_max, config.connection_rate());
         for listener in rtmp {
             info!("RTMP publishers connect to {}", listener.local_addr()?);

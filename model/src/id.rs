@@ -171,6 +171,20 @@ ids! {
     EdgeId = "ed_", "edge";
     /// One publisher's connection, chosen by the edge.
     PublishId = "pub_", "publish";
+    /// A person who signs in.
+    UserId = "usr_", "user";
+    /// One browser that a person signed in with.
+    SessionId = "ses_", "session";
+    /// A person's place in a tenant.
+    MemberId = "mem_", "member";
+    /// A place in a tenant that is offered to an e-mail address.
+    InvitationId = "inv_", "invitation";
+    /// One row of a tenant's API tokens; not the secret itself.
+    ApiTokenId = "tok_", "API token";
+    /// One line of a tenant's audit log.
+    AuditId = "aud_", "audit entry";
+    /// A replay.
+    AssetId = "as_", "asset";
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ pub mod latency;
 pub mod stream_key;
 
 pub use broadcast::BroadcastState;
-pub use id::{BroadcastId, ChannelId, EdgeId, IdError, PlaybackId, PublishId, StreamKeyId, TenantId, WorkerId};
+pub use id::{
+    ApiTokenId, AssetId, AuditId, BroadcastId, ChannelId, EdgeId, IdError, InvitationId, MemberId, PlaybackId,
+    PublishId, SessionId, StreamKeyId, TenantId, UserId, WorkerId,
+};
 pub use ladder::Ladder;
 pub use latency::LatencyMode;
 pub use stream_key::StreamKey;

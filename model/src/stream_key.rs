@@ -6,6 +6,10 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{fill_random, is_alphabet};
 
+/// The pub/sub topic that carries the ids of stream keys whose publishers must be checked at once. A hint: an edge that
+/// misses it finds out at its next regular check.
+pub const STREAM_KEY_TOPIC: &str = "hw:stream-key";
+
 /// Characters after `sk_`: 160 random bits.
 pub const STREAM_KEY_CHARS: usize = 32;
 

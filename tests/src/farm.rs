@@ -79,6 +79,16 @@ pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
             database_url: database_url.clone(),
             api_database_connections: 4,
         },
+        api_rate_per_minute: 1_200,
+        urls: headwater_api::Urls {
+            api_public_url: "http://127.0.0.1:8080".into(),
+            api_playback_url: "http://127.0.0.1:8088".into(),
+            api_ingest_url: "rtmp://127.0.0.1:1935/live".into(),
+        },
+        hints: headwater_platform::hints::HintsConfig {
+            // Nobody listens here: the api does without hints.
+            redis_url: "redis://127.0.0.1:1/0".into(),
+        },
         rpc: rpc_config(),
     };
     let process = Process::new();

@@ -6,6 +6,7 @@ pub mod channel;
 pub mod dev;
 pub mod encoder;
 pub mod farm;
+pub mod front;
 pub mod hls;
 pub mod http;
 pub mod marks;

@@ -12,7 +12,7 @@ use headwater_model::{LatencyMode, PlaybackId, StreamKey};
 use headwater_platform::rpc::{self, RpcConfig};
 use headwater_tests::farm::{self, Role, assert_refused, rpc_config};
 use headwater_tests::outside::{Cluster, TestDatabase};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tonic::{Code, Status};
 
 type Outcome = anyhow::Result<()>;
@@ -244,6 +244,61 @@ async fn the_demo_channel_is_made_once() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_database_of_the_version_before_migrates_and_its_keys_go_on_working() -> Outcome {
+    let database = TestDatabase::fresh().await?;
+    let mut connection = database.connect().await?;
+    sqlx::query("create database before").execute(&mut connection).await?;
+    let url = headwater_platform::Secret::new(
+        database
+            .url
+            .reveal()
+            .replace(database.url.reveal().rsplit('/').next().unwrap_or_default(), "before"),
+    );
+    let newest = sqlx::migrate!("../migrations");
+    let old = newest
+        .iter()
+        .filter(|migration| migration.version <= 3)
+        .cloned()
+        .collect();
+    let mut before = sqlx::PgConnection::connect(url.reveal()).await?;
+    sqlx::migrate::Migrator::with_migrations(old).run(&mut before).await?;
+    let (key, broadcast) = (StreamKey::random(), "br_aaaaaaaaaaaaaaaaaaaaaaaa");
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "insert into tenant (tenant_id, slug, name) values ('ten_aaaaaaaaaaaaaaaaaaaaaaaa', 'old', 'Old'); \
+         insert into channel (channel_id, tenant_id, title) values ('ch_aaaaaaaaaaaaaaaaaaaaaaaa', 'ten_aaaaaaaaaaaaaaaaaaaaaaaa', 'Old'); \
+         insert into playback_id values ('pb_aaaaaaaaaaaaaaaaaaaaaaaa', 'ten_aaaaaaaaaaaaaaaaaaaaaaaa', 'ch_aaaaaaaaaaaaaaaaaaaaaaaa'); \
+         insert into stream_key (stream_key_id, tenant_id, channel_id, key_sha256) \
+         values ('skid_aaaaaaaaaaaaaaaaaaaaaaaa', 'ten_aaaaaaaaaaaaaaaaaaaaaaaa', 'ch_aaaaaaaaaaaaaaaaaaaaaaaa', '{}'); \
+         insert into broadcast (broadcast_id, tenant_id, channel_id, playback_id, state, latency_mode, reconnect_window_s, \
+                                publish_id, edge_url, anchor_ms, source, ladder, started_at, finishing_at, ended_at, duration_ms) \
+         values ('{broadcast}', 'ten_aaaaaaaaaaaaaaaaaaaaaaaa', 'ch_aaaaaaaaaaaaaaaaaaaaaaaa', 'pb_aaaaaaaaaaaaaaaaaaaaaaab', \
+                 'ended', 'low', 60, 'pub_aaaaaaaaaaaaaaaaaaaaaaaa', 'x', 0, '{{}}', '{{}}', now(), now(), now(), 5000)",
+        key.sha256_hex()
+    )))
+    .execute(&mut before)
+    .await?;
+
+    let api = headwater_api::Database::serve(&url, 2)?;
+    api.migrate().await.expect_err("the serving roles may not migrate");
+    // The failed attempt still holds the lock of migrations on its connection.
+    api.close().await;
+    let operator = headwater_api::Database::open(&url, 2)?;
+    operator.migrate().await?;
+    let api = headwater_api::Database::serve(&url, 2)?;
+    let granted = stream_key::authorize(&api, key.expose(), chrono::Utc::now()).await?;
+    assert_eq!(granted.channel_id.as_str(), "ch_aaaaaaaaaaaaaaaaaaaaaaaa");
+    let asset: (String, String) = sqlx::query_as("select asset_id, state from asset")
+        .fetch_one(&mut before)
+        .await?;
+    assert_eq!(
+        asset,
+        ("as_aaaaaaaaaaaaaaaaaaaaaaaa".into(), "ready".into()),
+        "its replay is an asset now"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_playback_id_without_a_broadcast_is_offline_and_an_unknown_one_is_not_found() -> Outcome {
     let database = TestDatabase::fresh().await?;
     let api = farm::api(&database.url).await?;
@@ -334,9 +389,15 @@ async fn postgres_itself_shows_a_restricted_role_one_tenant_alone() -> Outcome {
     assert_eq!(
         tables,
         [
+            "api_token",
+            "asset",
+            "audit_entry",
             "broadcast",
             "channel",
+            "idempotency",
+            "invitation",
             "lease",
+            "member",
             "playback_id",
             "publish",
             "stream_key",

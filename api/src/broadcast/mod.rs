@@ -1,8 +1,11 @@
 //! Broadcasts as viewers see them. The scheduler writes them; here they are only read.
 
+mod list;
 mod queries;
 
 use headwater_model::{BroadcastId, BroadcastState, ChannelId, LatencyMode, PlaybackId, TenantId};
+
+pub use list::{Entry, Filter, by_id, by_ids, list, on_air};
 
 use crate::{Database, DatabaseError};
 

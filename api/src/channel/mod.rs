@@ -1,12 +1,17 @@
 //! Channels: the lasting addresses that tenants publish to and viewers watch.
 
 mod error;
+mod managed;
 mod queries;
 
 use headwater_model::ladder::Policy;
 use headwater_model::{ChannelId, LatencyMode, PlaybackId, StreamKey, StreamKeyId, TenantId};
 
 pub use error::Error;
+pub(crate) use managed::hold;
+pub use managed::{
+    Channel, Filter, Settings, SortBy, State, by_id, by_ids, create_for, delete, list, of_reference, update,
+};
 
 use crate::Database;
 

@@ -55,7 +55,7 @@ fn refused(refusal: Refusal) -> Status {
             tracing::warn!("a stream key could not be checked: {error}");
             Status::unavailable(sentence)
         }
-        Refusal::Suspended => Status::permission_denied(sentence),
+        Refusal::Suspended | Refusal::Disabled => Status::permission_denied(sentence),
         refusal => {
             tracing::info!("refused a publisher: {}", refusal.code());
             Status::unauthenticated(sentence)

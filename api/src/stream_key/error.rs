@@ -65,6 +65,9 @@ pub enum Refusal {
     /// Its tenant may not publish.
     #[error("This account is suspended, so it cannot go live. Its owner finds out why in the account's settings.")]
     Suspended,
+    /// Its channel lets nobody publish.
+    #[error("This channel is switched off, so it cannot go live. Switch it on in the channel's settings.")]
+    Disabled,
     /// PostgreSQL.
     #[error("Stream keys cannot be checked right now. Try again in a few seconds.")]
     Database(#[from] DatabaseError),
@@ -79,6 +82,7 @@ impl Refusal {
             Self::Revoked => "revoked",
             Self::Expired { .. } => "expired",
             Self::Suspended => "suspended",
+            Self::Disabled => "disabled",
             Self::Database(_) => "unavailable",
         }
     }

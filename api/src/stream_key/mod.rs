@@ -1,6 +1,7 @@
 //! Stream keys: who may publish to a channel.
 
 mod error;
+mod managed;
 mod queries;
 
 use std::time::Instant;
@@ -9,9 +10,11 @@ use chrono::{DateTime, Utc};
 use headwater_model::{ChannelId, LatencyMode, PlaybackId, StreamKey, StreamKeyId, TenantId};
 
 pub use error::{Error, Refusal};
+pub use managed::{Key, by_id, create_for, end, lists, rotate, update};
+pub(crate) use managed::{revoke_all, tell_edges};
 pub(crate) use queries::insert;
 
-use crate::Database;
+use crate::{Database, DatabaseError};
 
 /// A new key for a channel.
 #[derive(Debug)]
@@ -90,6 +93,15 @@ async fn decide(database: &Database, text: &str, now: DateTime<Utc>) -> Result<G
     }
     if found.suspended {
         return Err(Refusal::Suspended);
+    }
+    if found.disabled {
+        return Err(Refusal::Disabled);
+    }
+    if found.idle {
+        // A note that is lost is made the next time.
+        if let Err(DatabaseError(error)) = queries::used(database, found.grant.stream_key_id).await {
+            tracing::debug!("the use of a stream key was not noted: {error}");
+        }
     }
     Ok(found.grant)
 }

@@ -10,8 +10,8 @@ use crate::database::{Database, DatabaseError, id, word};
 /// Also part of creating a channel, in that transaction.
 pub(crate) async fn insert(to: impl PgExecutor<'_>, stream_key_id: StreamKeyId, new: &New) -> Result<(), Error> {
     sqlx::query(
-        "insert into stream_key (stream_key_id, tenant_id, channel_id, key_sha256, label, expires_at) \
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into stream_key (stream_key_id, tenant_id, channel_id, key_sha256, label, expires_at, hint) \
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(stream_key_id.as_str())
     .bind(new.tenant_id.as_str())
@@ -19,6 +19,7 @@ pub(crate) async fn insert(to: impl PgExecutor<'_>, stream_key_id: StreamKeyId, 
     .bind(new.key.sha256_hex())
     .bind(&new.label)
     .bind(new.expires_at)
+    .bind(crate::secret::hint(new.key.expose()))
     .execute(to)
     .await
     .map_err(|error| Error::of_write(error, new.channel_id))?;
@@ -44,6 +45,9 @@ pub(super) struct Found {
     pub(super) grant: Grant,
     pub(super) revoked: bool,
     pub(super) suspended: bool,
+    pub(super) disabled: bool,
+    /// Its last use was not noted within the last minute.
+    pub(super) idle: bool,
 }
 
 #[derive(FromRow)]
@@ -55,6 +59,8 @@ struct Row {
     expires_at: Option<DateTime<Utc>>,
     revoked: bool,
     suspended: bool,
+    disabled: bool,
+    idle: bool,
     latency_mode: String,
     reconnect_window_s: i32,
     bitrate_max_bps: Option<i64>,
@@ -64,6 +70,8 @@ pub(super) async fn by_hash(database: &Database, sha256_hex: &str) -> Result<Opt
     let row: Option<Row> = sqlx::query_as(
         "select k.stream_key_id, k.tenant_id, k.channel_id, p.playback_id, k.expires_at, \
                 k.revoked_at is not null as revoked, t.suspended_at is not null as suspended, \
+                c.disabled_at is not null as disabled, \
+                coalesce(k.last_used_at < now() - interval '1 minute', true) as idle, \
                 c.latency_mode, c.reconnect_window_s, c.bitrate_max_bps \
          from stream_key k \
          join tenant t on t.tenant_id = k.tenant_id \
@@ -78,10 +86,21 @@ pub(super) async fn by_hash(database: &Database, sha256_hex: &str) -> Result<Opt
     row.map(found).transpose()
 }
 
+/// Notes that a key let somebody in.
+pub(super) async fn used(database: &Database, key: StreamKeyId) -> Result<(), DatabaseError> {
+    sqlx::query("update stream_key set last_used_at = now() where stream_key_id = $1")
+        .bind(key.as_str())
+        .execute(database.pool())
+        .await?;
+    Ok(())
+}
+
 fn found(row: Row) -> Result<Found, DatabaseError> {
     Ok(Found {
         revoked: row.revoked,
         suspended: row.suspended,
+        disabled: row.disabled,
+        idle: row.idle,
         grant: Grant {
             tenant_id: id(TenantId::parse(&row.tenant_id))?,
             channel_id: id(ChannelId::parse(&row.channel_id))?,

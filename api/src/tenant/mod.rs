@@ -2,10 +2,13 @@
 
 mod error;
 mod queries;
+mod settings;
 
 use headwater_model::TenantId;
 
 pub use error::Error;
+pub(crate) use settings::found;
+pub use settings::{Settings, Summary, create_for, of_op, update};
 
 use crate::Database;
 

@@ -20,6 +20,8 @@ pub struct Card {
     watch_url: String,
     origin_url: String,
     api_url: String,
+    demo_email: String,
+    demo_password: String,
     admin_url: String,
     database_url: String,
     redis_url: String,
@@ -28,7 +30,14 @@ pub struct Card {
 
 impl Card {
     /// Gathers them.
-    pub fn new(config: &Config, admin: SocketAddr, outside: &Outside, key: &StreamKey, demo: &Demo) -> Self {
+    pub fn new(
+        config: &Config,
+        admin: SocketAddr,
+        outside: &Outside,
+        key: &StreamKey,
+        demo: &Demo,
+        password: String,
+    ) -> Self {
         let origin_url = format!("http://{}", config.http_listen);
         Self {
             process_id: std::process::id(),
@@ -38,6 +47,8 @@ impl Card {
             watch_url: format!("{origin_url}/embed/{}", demo.playback_id),
             origin_url,
             api_url: format!("http://{}", config.api_listen),
+            demo_email: headwater_api::demo::EMAIL.to_string(),
+            demo_password: password,
             admin_url: format!("http://{admin}"),
             database_url: outside.database_url.reveal().to_string(),
             redis_url: outside.redis_url.clone(),

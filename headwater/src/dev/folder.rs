@@ -24,6 +24,9 @@ pub struct Credentials {
     pub rpc_secret: String,
     /// Key of the demo channel; everywhere else only its hash is kept.
     pub demo_stream_key: Option<String>,
+    /// Of the person who owns the demo tenant.
+    #[serde(default)]
+    pub demo_password: Option<String>,
 }
 
 impl Credentials {
@@ -35,6 +38,7 @@ impl Credentials {
             s3_secret_key: token(40),
             rpc_secret: token(40),
             demo_stream_key: None,
+            demo_password: None,
         }
     }
 }
@@ -84,6 +88,17 @@ impl DataFolder {
         lock.rewind()?;
         writeln!(lock, "{}", std::process::id())?;
         Ok(Self { root, _lock: lock })
+    }
+
+    /// The demo person's password, made at the first start that needs it.
+    pub fn demo_password(&self, credentials: &mut Credentials) -> anyhow::Result<String> {
+        if let Some(password) = &credentials.demo_password {
+            return Ok(password.clone());
+        }
+        let password = token(20);
+        credentials.demo_password = Some(password.clone());
+        self.save(credentials)?;
+        Ok(password)
     }
 
     /// A path inside.

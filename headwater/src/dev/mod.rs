@@ -103,12 +103,13 @@ pub async fn run(config: Config, admin: SocketAddr, process: Process) -> anyhow:
             key
         }
     };
-    let demo = prepare(&outside.database_url, &key, &config.demo_ladder).await?;
+    let password = folder.demo_password(&mut credentials)?;
+    let demo = prepare(&outside.database_url, &key, &config.demo_ladder, &password).await?;
     drop(listeners);
     let roles = roles::start(&config, &folder, &outside, &process).await?;
     let served = async {
         wait_until_ready(&process, &roles).await?;
-        let card = card::Card::new(&config, admin, &outside, &key, &demo);
+        let card = card::Card::new(&config, admin, &outside, &key, &demo, password);
         card.save(&folder.path("running.json"))?;
         card.print(config.demo);
         let stop = process.shutdown.clone();
@@ -254,11 +255,12 @@ impl Outside {
     }
 }
 
-/// Brings the schema up to date and makes sure that the demo channel exists.
-async fn prepare(database_url: &Secret, key: &StreamKey, ladder: &str) -> anyhow::Result<Demo> {
+/// Brings the schema up to date and makes sure that the demo channel exists, and a person who owns it.
+async fn prepare(database_url: &Secret, key: &StreamKey, ladder: &str, password: &str) -> anyhow::Result<Demo> {
     let database = Database::open(database_url, 2)?;
     database.migrate().await?;
     let demo = headwater_api::demo::ensure(&database, key, ladder.parse()?).await?;
+    headwater_api::demo::ensure_owner(&database, &demo, password).await?;
     database.close().await;
     Ok(demo)
 }

@@ -74,6 +74,7 @@ pub async fn start(
         ("api-rpc-url", url(&api_rpc)),
         ("scheduler-rpc-url", url(&scheduler_rpc)),
         rpc.clone(),
+        hints.clone(),
     ])?;
     // There is no other edge that could continue a broadcast.
     edge.ingest_stop_ends = true;
@@ -99,13 +100,17 @@ pub async fn start(
         ("scheduler-rpc-listen", scheduler_rpc),
         database.clone(),
         rpc.clone(),
-        hints,
+        hints.clone(),
     ])?;
     let api: headwater_api::Config = options(&[
         ("api-listen", config.api_listen.to_string()),
         ("api-rpc-listen", api_rpc),
+        ("api-public-url", format!("http://{}", config.api_listen)),
+        ("api-playback-url", format!("http://{}", config.http_listen)),
+        ("api-ingest-url", format!("rtmp://{}/live", config.rtmp_listen)),
         database,
         rpc,
+        hints,
     ])?;
 
     let (tell, ended) = watch::channel(None);

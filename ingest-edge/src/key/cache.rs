@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_model::StreamKey;
+use headwater_model::{StreamKey, StreamKeyId};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -99,6 +99,13 @@ impl Cache {
         );
     }
 
+    /// Something may have happened to this key: the api is asked the next time.
+    pub fn doubt(&mut self, key: StreamKeyId, now: Instant) {
+        for known in self.known.values_mut().filter(|k| k.grant.stream_key_id == key) {
+            known.fresh_until = now;
+        }
+    }
+
     /// The api says no.
     pub fn refused(&mut self, key: KeyHash, refused: Refused, now: Instant) {
         self.known.remove(&key);
@@ -123,7 +130,7 @@ fn make_room<V>(map: &mut HashMap<KeyHash, V>, now: Instant, until: impl Fn(&V) 
 
 #[cfg(test)]
 mod tests {
-    use headwater_model::{ChannelId, PlaybackId, StreamKeyId, TenantId};
+    use headwater_model::{ChannelId, PlaybackId, TenantId};
 
     use super::*;
 
@@ -153,6 +160,16 @@ mod tests {
         assert!(matches!(at(5), Recall::Stale(_)));
         assert!(matches!(at(59), Recall::Stale(_)));
         assert!(matches!(at(60), Recall::Unknown));
+    }
+
+    #[test]
+    fn a_doubted_grant_is_stale_and_others_stay_fresh() {
+        let (mut cache, key, now) = (Cache::new(LIFETIMES), [1; 32], Instant::now());
+        cache.granted(key, grant(), now);
+        cache.doubt(StreamKeyId::numbered(2), now);
+        assert!(matches!(cache.recall(&key, now), Recall::Fresh(_)));
+        cache.doubt(StreamKeyId::numbered(1), now);
+        assert!(matches!(cache.recall(&key, now), Recall::Stale(_)));
     }
 
     #[test]

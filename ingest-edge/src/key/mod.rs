@@ -12,12 +12,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use headwater_model::proto::api::ingest_client::IngestClient;
 use headwater_model::proto::api::{AuthorizeRequest, AuthorizeResponse};
+use headwater_model::stream_key::STREAM_KEY_TOPIC;
 use headwater_model::{ChannelId, IdError, PlaybackId, StreamKey, StreamKeyId, TenantId};
+use headwater_platform::hints::SharedHints;
 use headwater_platform::rpc;
 use metrics::{counter, histogram};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 pub use cache::{Cache, KeyHash, Lifetimes, Recall, hash};
@@ -30,6 +35,8 @@ const UNKNOWN_KEYS: Rate = Rate {
     burst: 20,
     interval: Duration::from_millis(200),
 };
+/// Doubts that a publish may be behind at most; beyond it, it is checked.
+const DOUBTS_MAX: usize = 256;
 /// An address that is out of turns waits this long at most.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(2);
 
@@ -94,6 +101,7 @@ pub struct Keys {
     api: IngestClient<rpc::Client>,
     cache: Mutex<Cache>,
     turns: Mutex<Throttle>,
+    doubts: broadcast::Sender<StreamKeyId>,
 }
 
 impl Keys {
@@ -103,7 +111,36 @@ impl Keys {
             api: IngestClient::new(channel),
             cache: Mutex::new(Cache::new(lifetimes)),
             turns: Mutex::new(Throttle::new(UNKNOWN_KEYS)),
+            doubts: broadcast::channel(DOUBTS_MAX).0,
         }
+    }
+
+    /// Has every publish of this key checked at once: the api said that something happened to it.
+    pub fn doubt(&self, key: StreamKeyId) {
+        self.cache().doubt(key, Instant::now());
+        // An error only says that nobody publishes.
+        let _ = self.doubts.send(key);
+    }
+
+    /// Hears of doubts until `stop` fires. Without it, or while Redis is away, a publish is checked at its regular times.
+    pub async fn hear(&self, hints: SharedHints, stop: CancellationToken) {
+        let mut told = hints.subscribe(STREAM_KEY_TOPIC);
+        loop {
+            let message = tokio::select! {
+                () = stop.cancelled() => return,
+                message = told.next() => message,
+            };
+            match message.as_deref().map(StreamKeyId::parse) {
+                Some(Ok(key)) => self.doubt(key),
+                Some(Err(error)) => tracing::warn!("a stream key to check was told in words unknown here: {error}"),
+                None => return,
+            }
+        }
+    }
+
+    /// The doubts from now on, for one publish.
+    pub fn doubts(&self) -> Doubts {
+        Doubts(self.doubts.subscribe())
     }
 
     /// Whether `key`, sent from `peer`, may publish. Takes at most about four seconds.
@@ -193,6 +230,57 @@ impl Keys {
     }
 }
 
+/// Doubts about keys, as one publish hears them.
+pub struct Doubts(broadcast::Receiver<StreamKeyId>);
+
+impl Doubts {
+    /// Returns when `key` is to be checked: after `period`, or as soon as it is in doubt.
+    pub async fn due(&mut self, key: StreamKeyId, period: Duration) {
+        let doubted = async {
+            loop {
+                match self.0.recv().await {
+                    Ok(doubted) if doubted != key => {}
+                    // Too many came at once to hear them all: this key may have been among them.
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        // Either way it is time.
+        let _ = tokio::time::timeout(period, doubted).await;
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_platform::rpc::RpcConfig;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_doubted_key_is_due_at_once_and_others_at_their_time() {
+        let api = rpc::client("http://127.0.0.1:9", &RpcConfig::with_secret("s")).expect("an address");
+        let lifetimes = Lifetimes {
+            fresh: Duration::from_secs(5),
+            refused: Duration::from_secs(5),
+        };
+        let keys = Keys::new(api, lifetimes);
+        let (mut one, mut other) = (keys.doubts(), keys.doubts());
+        let begun = Instant::now();
+        keys.doubt(StreamKeyId::numbered(1));
+        one.due(StreamKeyId::numbered(1), Duration::from_secs(15)).await;
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        other.due(StreamKeyId::numbered(2), Duration::from_secs(15)).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(15));
+        // Whoever could not hear all of them is due as well.
+        for _ in 0..=DOUBTS_MAX {
+            keys.doubt(StreamKeyId::numbered(3));
+        }
+        other.due(StreamKeyId::numbered(2), Duration::from_secs(15)).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(15));
+    }
 }

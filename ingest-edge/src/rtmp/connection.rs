@@ -14,10 +14,10 @@ use headwater_media::rtmp::{
     Event, FIRST_BYTE_DEADLINE, HANDSHAKE_DEADLINE, HandshakeError, Limits, PUBLISH_DEADLINE, Publish, RANDOM_BYTES,
     REFUSAL_LINGER, Refusal, ServerSession, SessionError, Stage,
 };
-use headwater_model::StreamKey;
+use headwater_model::{StreamKey, StreamKeyId};
 use rand::Rng as _;
 use tokio::io::{AsyncWriteExt as _, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span, debug, info, info_span};
 
@@ -311,7 +311,8 @@ impl<S: Transport> Connection<S> {
         span.record("publish.id", id.as_str());
         span.in_scope(|| info!("publish {id} of channel {} begins", grant.channel_id));
         let closer = publisher.closer();
-        let recheck = recheck(shared.clone(), address.key, self.peer, closer.clone()).instrument(span.clone());
+        let key = (address.key, grant.stream_key_id);
+        let recheck = recheck(shared.clone(), key, self.peer, closer.clone()).instrument(span.clone());
         Active {
             publisher,
             closer,
@@ -495,10 +496,11 @@ async fn read<S: Transport>(socket: &mut S, session: &mut ServerSession) -> io::
 }
 
 /// Ends the publish when its key is no longer good. That the api is away changes nothing.
-async fn recheck(shared: Arc<Shared>, key: String, peer: IpAddr, closer: Closer) {
+async fn recheck(shared: Arc<Shared>, (key, id): (String, StreamKeyId), peer: IpAddr, closer: Closer) {
+    let mut doubts = shared.keys.doubts();
     loop {
         let spread = rand::rng().random_range(0.8..1.2);
-        sleep(shared.key_recheck.mul_f64(spread)).await;
+        doubts.due(id, shared.key_recheck.mul_f64(spread)).await;
         let answer = shared.keys.authorise(&key, "rtmp", peer).await;
         if let Err(Refused::Unknown(sentence) | Refused::NotAllowed(sentence)) = answer {
             return closer.close(Close::Revoked(sentence));

@@ -95,6 +95,25 @@ impl Hints for MemoryHints {
         })
     }
 
+    fn count<'a>(&'a self, key: &'a str, window: Duration) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(async move {
+            self.check("count")?;
+            let now = Instant::now();
+            let mut values = lock(&self.values);
+            let entry = values
+                .entry(key.to_string())
+                .and_modify(|entry| {
+                    if entry.1 <= now {
+                        *entry = ("0".to_string(), now + window);
+                    }
+                })
+                .or_insert_with(|| ("0".to_string(), now + window));
+            let count = entry.0.parse::<u64>().unwrap_or(0) + 1;
+            entry.0 = count.to_string();
+            Ok(count)
+        })
+    }
+
     fn publish<'a>(&'a self, topic: &'a str, message: String) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.check("publish")?;

@@ -34,6 +34,8 @@ pub trait Hints: Send + Sync {
     fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>>;
     /// Every unexpired (key, value) whose key starts with `prefix`.
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, String)>>>;
+    /// Adds one to the counter `key` and returns what it is now; the first of a window starts it for `window`.
+    fn count<'a>(&'a self, key: &'a str, window: Duration) -> BoxFuture<'a, Result<u64>>;
     /// Tells whoever listens on `topic` now.
     fn publish<'a>(&'a self, topic: &'a str, message: String) -> BoxFuture<'a, Result<()>>;
     /// What is published on `topic` from now on. The stream reconnects by itself and may miss messages; it never ends.

@@ -107,6 +107,24 @@ impl Hints for RedisHints {
         }))
     }
 
+    fn count<'a>(&'a self, key: &'a str, window: Duration) -> BoxFuture<'a, Result<u64>> {
+        let mut connection = self.connection.clone();
+        Box::pin(bounded("count", async move {
+            let window_ms = window.as_millis().max(1) as u64;
+            // Setting the expiry where there is none also mends a counter whose first caller died in between.
+            let (count, _): (u64, i64) = redis::pipe()
+                .cmd("INCR")
+                .arg(key)
+                .cmd("PEXPIRE")
+                .arg(key)
+                .arg(window_ms)
+                .arg("NX")
+                .query_async(&mut connection)
+                .await?;
+            Ok(count)
+        }))
+    }
+
     fn publish<'a>(&'a self, topic: &'a str, message: String) -> BoxFuture<'a, Result<()>> {
         let mut connection = self.connection.clone();
         Box::pin(bounded(

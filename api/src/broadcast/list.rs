@@ -1,0 +1,132 @@
+//! Broadcasts as their tenant sees them.
+
+use chrono::{DateTime, Utc};
+use headwater_model::ladder::Source;
+use headwater_model::{BroadcastId, Ladder};
+use sqlx::types::Json;
+use sqlx::{FromRow, QueryBuilder};
+
+use crate::access::Action;
+use crate::op::{Op, Place};
+use crate::page::{Order, Page, Paged, instant};
+use crate::problem::Answer;
+
+const COLUMNS: &str = "b.broadcast_id, b.channel_id, b.state, b.latency_mode, b.source, b.ladder, b.started_at, b.ended_at, \
+                       b.duration_ms";
+
+/// One continuous publish on a channel.
+#[derive(Clone, Debug, FromRow)]
+pub struct Entry {
+    /// Its id.
+    pub broadcast_id: String,
+    /// On which channel.
+    pub channel_id: String,
+    /// Its state's word.
+    pub state: String,
+    /// The channel's setting when it began.
+    pub latency_mode: String,
+    /// What the publisher sends.
+    pub source: Json<Source>,
+    /// The ladder that fits it.
+    pub ladder: Json<Ladder>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When its replay was whole.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Of the replay.
+    pub duration_ms: Option<i64>,
+}
+
+/// Which broadcasts.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only of this channel.
+    pub channel_id: Option<String>,
+    /// The word of a state.
+    pub state: Option<&'static str>,
+    /// Begun not before.
+    pub since: Option<DateTime<Utc>>,
+    /// Begun before.
+    pub until: Option<DateTime<Utc>>,
+}
+
+fn scoped(start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {
+    let mut query = QueryBuilder::new(start);
+    query.push(
+        " from broadcast b join channel c on c.tenant_id = b.tenant_id and c.channel_id = b.channel_id \
+         where b.tenant_id = ",
+    );
+    query.push_bind(place.tenant_id.to_string());
+    query
+        .push(" and c.environment = ")
+        .push_bind(place.environment.as_str());
+    query
+}
+
+/// The broadcasts of the operation's environment, by their beginning.
+pub async fn list(op: &Op, filter: &Filter, descending: bool, page: &Page, count: bool) -> Answer<Paged<Entry>> {
+    let place = op.require(Action::BroadcastRead)?;
+    let mut tx = op.look(place).await?;
+    let filtered = |start: String| {
+        let mut query = scoped(start, place);
+        if let Some(channel) = &filter.channel_id {
+            query.push(" and b.channel_id = ").push_bind(channel.clone());
+        }
+        if let Some(state) = filter.state {
+            query.push(" and b.state = ").push_bind(state);
+        }
+        for (sign, value) in [(">=", filter.since), ("<", filter.until)] {
+            if let Some(value) = value {
+                query.push(format_args!(" and b.started_at {sign} ")).push_bind(value);
+            }
+        }
+        query
+    };
+    let total = match count {
+        true => {
+            filtered("select count(*)".into())
+                .build_query_scalar()
+                .fetch_one(&mut *tx)
+                .await?
+        }
+        false => 0,
+    };
+    let mut query = filtered(format!("select {COLUMNS}"));
+    let order = Order {
+        column: "b.started_at",
+        id: "b.broadcast_id",
+        cast: "timestamptz",
+        descending,
+    };
+    page.seek(&mut query, order);
+    let rows: Vec<Entry> = query.build_query_as().fetch_all(&mut *tx).await?;
+    Ok(Paged::of(rows, page, total, |row| {
+        (instant(row.started_at), row.broadcast_id.clone())
+    }))
+}
+
+/// The broadcasts of these ids, in any order.
+pub async fn by_ids(op: &Op, ids: &[String]) -> Answer<Vec<Entry>> {
+    let place = op.require(Action::BroadcastRead)?;
+    let mut tx = op.look(place).await?;
+    let mut query = scoped(format!("select {COLUMNS}"), place);
+    query.push(" and b.broadcast_id = any(").push_bind(ids).push(")");
+    Ok(query.build_query_as().fetch_all(&mut *tx).await?)
+}
+
+/// The broadcast of this id.
+pub async fn by_id(op: &Op, broadcast: BroadcastId) -> Answer<Option<Entry>> {
+    Ok(by_ids(op, &[broadcast.to_string()]).await?.pop())
+}
+
+/// The broadcasts on air of these channels: at most one of each.
+pub async fn on_air(op: &Op, channels: &[String]) -> Answer<Vec<Entry>> {
+    let place = op.require(Action::BroadcastRead)?;
+    let mut tx = op.look(place).await?;
+    let mut query = scoped(format!("select {COLUMNS}"), place);
+    query
+        .push(" and b.state in ('live', 'reconnecting') and b.channel_id = any(")
+        .push_bind(channels)
+        .push(")");
+    Ok(query.build_query_as().fetch_all(&mut *tx).await?)
+}

@@ -1,0 +1,167 @@
+//! Loaders: what many objects of one answer ask for is asked of PostgreSQL once.
+
+use std::collections::HashMap;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, Error, Result};
+
+use crate::op::Op;
+use crate::page::{Page, Paged};
+use crate::{asset, broadcast, channel, member, playback_id, stream_key};
+
+/// Loads on behalf of one operation.
+pub struct Load(pub(super) Op);
+
+/// The loaders of an operation.
+pub type Loaders = DataLoader<Load>;
+
+/// The loaders of a resolver's operation.
+pub(super) fn of<'c>(ctx: &Context<'c>) -> &'c Loaders {
+    ctx.data_unchecked::<Loaders>()
+}
+
+type Loaded<K, V> = Result<HashMap<K, V>, Error>;
+
+macro_rules! key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(pub String);
+    };
+}
+key!(
+    /// A channel by its id.
+    ChannelBy
+);
+key!(
+    /// The playback ids of a channel.
+    PlaybackOf
+);
+key!(
+    /// The broadcast on air of a channel.
+    OnAirOf
+);
+key!(
+    /// A broadcast by its id.
+    BroadcastBy
+);
+key!(
+    /// The asset of a broadcast.
+    AssetOf
+);
+key!(
+    /// A member by the person's id.
+    PersonBy
+);
+
+/// A page of a channel's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeysOf {
+    pub(super) channel: String,
+    pub(super) inactive: bool,
+    pub(super) page: Page,
+    pub(super) count: bool,
+}
+
+fn ids<K>(keys: &[K], id: impl Fn(&K) -> &String) -> Vec<String> {
+    keys.iter().map(|key| id(key).clone()).collect()
+}
+
+impl Loader<ChannelBy> for Load {
+    type Value = channel::Channel;
+    type Error = Error;
+    async fn load(&self, keys: &[ChannelBy]) -> Loaded<ChannelBy, channel::Channel> {
+        let found = channel::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (ChannelBy(row.channel_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<PlaybackOf> for Load {
+    type Value = Vec<playback_id::Playback>;
+    type Error = Error;
+    async fn load(&self, keys: &[PlaybackOf]) -> Loaded<PlaybackOf, Vec<playback_id::Playback>> {
+        let mut of: HashMap<_, Vec<_>> = HashMap::new();
+        for row in playback_id::of_channels(&self.0, &ids(keys, |key| &key.0)).await? {
+            of.entry(PlaybackOf(row.channel_id.clone())).or_default().push(row);
+        }
+        Ok(of)
+    }
+}
+
+impl Loader<OnAirOf> for Load {
+    type Value = broadcast::Entry;
+    type Error = Error;
+    async fn load(&self, keys: &[OnAirOf]) -> Loaded<OnAirOf, broadcast::Entry> {
+        let found = broadcast::on_air(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (OnAirOf(row.channel_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<BroadcastBy> for Load {
+    type Value = broadcast::Entry;
+    type Error = Error;
+    async fn load(&self, keys: &[BroadcastBy]) -> Loaded<BroadcastBy, broadcast::Entry> {
+        let found = broadcast::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (BroadcastBy(row.broadcast_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<AssetOf> for Load {
+    type Value = asset::Asset;
+    type Error = Error;
+    async fn load(&self, keys: &[AssetOf]) -> Loaded<AssetOf, asset::Asset> {
+        let found = asset::of_broadcasts(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (AssetOf(row.broadcast_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<PersonBy> for Load {
+    type Value = member::Member;
+    type Error = Error;
+    async fn load(&self, keys: &[PersonBy]) -> Loaded<PersonBy, member::Member> {
+        let found = member::by_users(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (PersonBy(row.user_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<KeysOf> for Load {
+    type Value = Paged<stream_key::Key>;
+    type Error = Error;
+    async fn load(&self, keys: &[KeysOf]) -> Loaded<KeysOf, Paged<stream_key::Key>> {
+        // One statement for each different page that is asked for; in practice they are all the same.
+        let mut alike: HashMap<(bool, Page, bool), Vec<String>> = HashMap::new();
+        for key in keys {
+            let page = (key.inactive, key.page.clone(), key.count);
+            alike.entry(page).or_default().push(key.channel.clone());
+        }
+        let mut loaded = HashMap::new();
+        for ((inactive, page, count), channels) in alike {
+            let lists = stream_key::lists(&self.0, &channels, inactive, &page, count).await?;
+            loaded.extend(lists.into_iter().map(|(channel, paged)| {
+                let key = KeysOf {
+                    channel,
+                    inactive,
+                    page: page.clone(),
+                    count,
+                };
+                (key, paged)
+            }));
+        }
+        Ok(loaded)
+    }
+}

@@ -1,0 +1,164 @@
+//! Playback ids in the schema.
+
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use headwater_model::PlaybackId as Id;
+
+use super::asset::Asset;
+use super::channel::Channel;
+use super::common::{Instant, parse, payload, settle, wanted};
+use super::loaders::{self, ChannelBy};
+use crate::access::Action;
+use crate::op::Op;
+use crate::{asset, playback_id};
+
+/// Who may watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum PlaybackPolicy {
+    /// Everybody who has the address.
+    Public,
+}
+
+/// Where something plays.
+#[derive(SimpleObject)]
+pub struct PlaybackUrls {
+    /// HLS and LL-HLS.
+    hls: String,
+    /// DASH.
+    dash: String,
+    /// A page with a player, for an iframe.
+    embed: String,
+}
+
+/// What public addresses carry in place of a tenant's or a channel's id.
+pub enum PlaybackId {
+    /// Leads to a channel.
+    Channel(playback_id::Playback),
+    /// Leads to a replay.
+    Asset(asset::Asset),
+}
+
+impl PlaybackId {
+    fn text(&self) -> &str {
+        match self {
+            Self::Channel(row) => &row.playback_id,
+            Self::Asset(row) => &row.playback_id,
+        }
+    }
+}
+
+#[Object]
+impl PlaybackId {
+    pub async fn id(&self) -> ID {
+        ID(self.text().to_owned())
+    }
+    async fn policy(&self) -> PlaybackPolicy {
+        PlaybackPolicy::Public
+    }
+    /// The channel it leads to: what is on air, or else the latest replay.
+    async fn channel(&self, ctx: &Context<'_>) -> Result<Option<Channel>> {
+        let Self::Channel(row) = self else { return Ok(None) };
+        let found = loaders::of(ctx).load_one(ChannelBy(row.channel_id.clone())).await?;
+        Ok(found.map(Channel))
+    }
+    /// The replay it leads to.
+    async fn asset(&self) -> Option<Asset> {
+        match self {
+            Self::Channel(_) => None,
+            Self::Asset(row) => Some(Asset(row.clone())),
+        }
+    }
+    async fn created_at(&self) -> Instant {
+        match self {
+            Self::Channel(row) => Instant(row.created_at),
+            Self::Asset(row) => Instant(row.created_at),
+        }
+    }
+    async fn urls(&self, ctx: &Context<'_>) -> PlaybackUrls {
+        let (urls, id) = (&Op::of(ctx).services().urls, self.text());
+        PlaybackUrls {
+            hls: urls.playback(&format!("{id}/main.m3u8")),
+            dash: urls.playback(&format!("{id}/manifest.mpd")),
+            embed: urls.playback(&format!("embed/{id}")),
+        }
+    }
+}
+
+/// Playback ids that can be asked for.
+#[derive(Default)]
+pub struct PlaybackIdQuery;
+
+#[Object]
+impl PlaybackIdQuery {
+    /// A channel's playback id.
+    async fn playback_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<PlaybackId>> {
+        let op = Op::of(ctx);
+        op.require(Action::ChannelRead)?;
+        let Some(id) = parse::<Id>(&id) else { return Ok(None) };
+        Ok(playback_id::by_id(op, id).await?.map(PlaybackId::Channel))
+    }
+}
+
+/// A playback id to make.
+#[derive(InputObject)]
+pub struct PlaybackIdCreateInput {
+    channel_id: ID,
+    #[graphql(default_with = "PlaybackPolicy::Public")]
+    policy: PlaybackPolicy,
+}
+
+/// A playback id to delete.
+#[derive(InputObject)]
+pub struct PlaybackIdDeleteInput {
+    id: ID,
+}
+
+payload!(
+    /// A playback id was made.
+    PlaybackIdCreatePayload {
+        playback_id: Option<PlaybackId>,
+    }
+);
+payload!(
+    /// A playback id was deleted.
+    PlaybackIdDeletePayload {
+        deleted_id: Option<ID>,
+    }
+);
+
+/// What can be done to playback ids.
+#[derive(Default)]
+pub struct PlaybackIdMutation;
+
+#[Object]
+impl PlaybackIdMutation {
+    /// Gives a channel another public address, up to 20. Needs CHANNEL_WRITE.
+    async fn playback_id_create(
+        &self,
+        ctx: &Context<'_>,
+        input: PlaybackIdCreateInput,
+    ) -> Result<PlaybackIdCreatePayload> {
+        let op = Op::of(ctx);
+        op.require(Action::ChannelWrite)?;
+        let PlaybackPolicy::Public = input.policy;
+        let made = async { playback_id::create(op, wanted(&input.channel_id, "channelId", "channel")?).await };
+        settle(op, made.await, |made| PlaybackIdCreatePayload {
+            playback_id: Some(PlaybackId::Channel(made)),
+            user_errors: Vec::new(),
+        })
+    }
+
+    /// Takes a public address of a channel away; a channel keeps at least one. Needs CHANNEL_WRITE.
+    async fn playback_id_delete(
+        &self,
+        ctx: &Context<'_>,
+        input: PlaybackIdDeleteInput,
+    ) -> Result<PlaybackIdDeletePayload> {
+        let op = Op::of(ctx);
+        op.require(Action::ChannelWrite)?;
+        let done = async { playback_id::delete(op, wanted(&input.id, "id", "playback id")?).await };
+        settle(op, done.await, |id| PlaybackIdDeletePayload {
+            deleted_id: Some(ID(id)),
+            user_errors: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! Subscriptions: the object as it is now, then after every change of it.
+
+use std::collections::VecDeque;
+
+use async_graphql::{Context, ID, Result, Subscription};
+use futures::Stream;
+use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt as _};
+use headwater_model::{BroadcastId, ChannelId};
+
+use super::broadcast::Broadcast;
+use super::channel::Channel;
+use super::common::parse;
+use crate::access::Action;
+use crate::changes::{Change, Watch};
+use crate::op::Op;
+use crate::page::Page;
+use crate::problem::{Answer, Problem};
+use crate::{broadcast, channel};
+
+/// Channels that a list of channels looks at again when changes may have been missed.
+const LOOK_AGAIN_ROWS: i32 = 100;
+
+/// What can be watched.
+#[derive(Default)]
+pub struct Subscription;
+
+#[Subscription]
+impl Subscription {
+    /// The channel as it is now, then after every change of it, its keys and its broadcasts. Ends when it is deleted.
+    async fn channel_updated(&self, ctx: &Context<'_>, id: ID) -> Result<impl Stream<Item = Result<Channel>> + use<>> {
+        let op = Op::of(ctx).clone();
+        op.require(Action::ChannelRead)?;
+        let wanted: ChannelId = parse(&id).ok_or_else(|| not_found("channel"))?;
+        let watch = op.services().changes.subscribe();
+        let found = channel::by_id(&op, wanted).await?.ok_or_else(|| not_found("channel"))?;
+        let concerns = move |change: &Change| match change {
+            Change::Of { channel, .. } => *channel == wanted,
+            Change::LookAgain => true,
+        };
+        let look = move |op: Op| -> BoxFuture<'static, Answer<Option<channel::Channel>>> {
+            Box::pin(async move { channel::by_id(&op, wanted).await })
+        };
+        Ok(watched(op, watch, found, concerns, look).map(|item| item.map(Channel)))
+    }
+
+    /// The broadcast as it is now, then after every change of it.
+    async fn broadcast_updated(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<impl Stream<Item = Result<Broadcast>> + use<>> {
+        let op = Op::of(ctx).clone();
+        op.require(Action::BroadcastRead)?;
+        let wanted: BroadcastId = parse(&id).ok_or_else(|| not_found("broadcast"))?;
+        let watch = op.services().changes.subscribe();
+        let found = broadcast::by_id(&op, wanted)
+            .await?
+            .ok_or_else(|| not_found("broadcast"))?;
+        let concerns = move |change: &Change| match change {
+            Change::Of { broadcast, .. } => *broadcast == Some(wanted),
+            Change::LookAgain => true,
+        };
+        let look = move |op: Op| -> BoxFuture<'static, Answer<Option<broadcast::Entry>>> {
+            Box::pin(async move { broadcast::by_id(&op, wanted).await })
+        };
+        Ok(watched(op, watch, found, concerns, look).map(|item| item.map(Broadcast)))
+    }
+
+    /// Every channel of the environment that changes, after it has.
+    async fn channels_updated(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = Result<Channel>> + use<>> {
+        let op = Op::of(ctx).clone();
+        let place = op.require(Action::ChannelRead)?;
+        let watch = op.services().changes.subscribe();
+        let seen = (op, watch, VecDeque::<channel::Channel>::new(), false);
+        let items = stream::unfold(seen, move |(op, mut watch, mut ready, over)| async move {
+            if over {
+                return None;
+            }
+            loop {
+                if let Some(channel) = ready.pop_front() {
+                    return Some((Ok(Channel(channel)), (op, watch, ready, false)));
+                }
+                let found = match watch.next().await? {
+                    Change::Of { tenant, channel, .. } if tenant == place.tenant_id => {
+                        still(&op, channel::by_ids(&op, &[channel.to_string()])).await
+                    }
+                    Change::Of { .. } => continue,
+                    Change::LookAgain => still(&op, recent(&op)).await,
+                };
+                match found {
+                    Ok(found) => ready.extend(found),
+                    Err(problem) => return Some((Err(problem.into()), (op, watch, ready, true))),
+                }
+            }
+        });
+        Ok(items)
+    }
+}
+
+async fn recent(op: &Op) -> Answer<Vec<channel::Channel>> {
+    let page = Page::new(Some(LOOK_AGAIN_ROWS), None, None, None)?;
+    let paged = channel::list(
+        op,
+        &channel::Filter::default(),
+        channel::SortBy::CreatedAt,
+        true,
+        &page,
+        false,
+    )
+    .await?;
+    Ok(paged.rows.into_iter().map(|(_, channel)| channel).collect())
+}
+
+fn not_found(what: &str) -> Problem {
+    Problem::bad_input(format!("There is no such {what}."))
+}
+
+/// Looks, provided that the caller's credential still stands.
+async fn still<T>(op: &Op, look: impl Future<Output = Answer<T>>) -> Answer<T> {
+    match op.stands().await? {
+        true => look.await,
+        false => Err(Problem::unauthenticated(
+            "Your session or token has ended, or your role has changed.",
+        )),
+    }
+}
+
+/// `first`, then what `look` finds after each change that concerns it, until it finds nothing or may not look any more.
+fn watched<T: Send + 'static>(
+    op: Op,
+    watch: Watch,
+    first: T,
+    concerns: impl Fn(&Change) -> bool + Send + Clone + 'static,
+    look: impl Fn(Op) -> BoxFuture<'static, Answer<Option<T>>> + Send + Sync + Clone + 'static,
+) -> impl Stream<Item = Result<T>> {
+    let rest = stream::unfold((op, watch, false), move |(op, mut watch, over)| {
+        let (concerns, look) = (concerns.clone(), look.clone());
+        async move {
+            if over {
+                return None;
+            }
+            loop {
+                let change = watch.next().await?;
+                if concerns(&change) {
+                    break;
+                }
+            }
+            match still(&op, look(op.clone())).await {
+                Ok(Some(found)) => Some((Ok(found), (op, watch, false))),
+                Ok(None) => None,
+                Err(problem) => Some((Err(problem.into()), (op, watch, true))),
+            }
+        }
+    });
+    stream::once(async move { Ok(first) }).chain(rest)
+}

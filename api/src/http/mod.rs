@@ -1,0 +1,106 @@
+//! The HTTP listener: the GraphQL endpoint, what this is, and whether it works.
+
+mod graphql;
+mod socket;
+mod who;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Html;
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::graphql::Schema;
+use crate::op::Services;
+use crate::problem::Code;
+
+pub use graphql::BODY_BYTES_MAX;
+pub use socket::OPERATIONS_MAX;
+
+/// WebSockets open at a time; each takes some 20 kB.
+const SOCKETS_MAX: usize = 20_000;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Api {
+    services: Services,
+    schema: Schema,
+    rate_per_minute: u32,
+    sockets: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Api {
+    /// `rate_per_minute` bounds the requests of one token or session; WebSockets are told to close when `stop` fires.
+    pub fn new(services: Services, rate_per_minute: u32, stop: CancellationToken) -> Self {
+        Self {
+            services,
+            schema: crate::graphql::schema(),
+            rate_per_minute,
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+            stop,
+        }
+    }
+}
+
+/// Serves until `stop` fires.
+pub(crate) async fn serve(listener: TcpListener, api: Api, stop: CancellationToken) -> anyhow::Result<()> {
+    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+/// The routes, for tests without a socket.
+pub fn router(api: Api) -> Router {
+    Router::new()
+        .route("/", get(about))
+        .route("/graphql", any(graphql::handle))
+        .route("/graphql/schema", get(|| async { crate::graphql::sdl() }))
+        .route("/docs/errors", get(|| async { Html(error_page()) }))
+        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .with_state(api)
+}
+
+async fn about() -> Json<Value> {
+    Json(json!({
+        "name": "headwater",
+        "role": "api",
+        "version": env!("CARGO_PKG_VERSION"),
+        "graphql": "/graphql",
+        "schema": "/graphql/schema",
+        "health": "/healthz",
+        "readiness": "/readyz",
+    }))
+}
+
+async fn ready(State(api): State<Api>) -> (StatusCode, &'static str) {
+    match api.services.database.check().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database: PostgreSQL does not answer, or needs `headwater migrate`\n",
+        ),
+    }
+}
+
+/// What the codes of user errors mean: where their `docsUrl` leads.
+fn error_page() -> String {
+    let mut page = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Headwater: user errors</title>\
+                    <h1>User errors</h1><dl>"
+        .to_owned();
+    for (_, word, meaning) in Code::ALL {
+        let _ = write!(page, "<dt id=\"{word}\"><code>{word}</code></dt><dd>{meaning}</dd>");
+    }
+    page + "</dl></html>\n"
+}

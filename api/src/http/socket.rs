@@ -1,0 +1,159 @@
+//! `/graphql` over a WebSocket: graphql-transport-ws.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
+use async_graphql::{Data, Executor, Request, Response as Answered, ServerError};
+use axum::extract::FromRequestParts as _;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use futures::stream::{self, BoxStream};
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::Api;
+use super::who::{self, Credentials};
+use crate::graphql::{self, Schema};
+use crate::op::Caller;
+
+const PROTOCOL: &str = "graphql-transport-ws";
+/// Bytes of a message at most.
+const MESSAGE_BYTES_MAX: usize = super::graphql::BODY_BYTES_MAX;
+/// Subscriptions and queries under way on one connection at most.
+pub const OPERATIONS_MAX: usize = 100;
+/// A client that says nothing for so long, not even a ping, is taken for gone.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Whether the request is the beginning of a WebSocket.
+pub(super) fn wanted(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+}
+
+pub(super) async fn upgrade(api: Api, parts: &mut Parts, peer: Option<SocketAddr>) -> Response {
+    let refuse = |status: StatusCode, sentence: &'static str| (status, sentence).into_response();
+    let offered = parts.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let offered = offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    if !offered.map(str::trim).any(|protocol| protocol == PROTOCOL) {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "The protocol of the WebSocket is graphql-transport-ws.\n",
+        );
+    }
+    // Browsers send cookies with every WebSocket, whichever page opens it, and always say which one does.
+    let urls = &api.services.urls;
+    let mut credentials = Credentials::of(&parts.headers, urls.secure());
+    if who::same_site(&parts.headers, urls.public_origin()).is_err() {
+        credentials.session = None;
+    }
+    let caller = who::caller(&parts.headers, peer);
+    let Ok(turn) = api.sockets.clone().try_acquire_owned() else {
+        return refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many WebSockets are open. Try again later.\n",
+        );
+    };
+    match WebSocketUpgrade::from_request_parts(parts, &()).await {
+        Ok(upgrade) => upgrade
+            .protocols([PROTOCOL])
+            .max_message_size(MESSAGE_BYTES_MAX)
+            .max_frame_size(MESSAGE_BYTES_MAX)
+            .on_upgrade(move |socket| async move {
+                metrics::gauge!("api_sockets").increment(1.0);
+                serve(api, socket, credentials, caller).await;
+                metrics::gauge!("api_sockets").decrement(1.0);
+                drop(turn);
+            }),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Caller) {
+    let (mut out, incoming) = socket.split();
+    let stop = api.stop.clone();
+    let texts = incoming
+        .take_while(|message| std::future::ready(message.is_ok()))
+        .filter_map(async |message| match message.ok()? {
+            Message::Text(text) => Some(text.as_bytes().to_vec()),
+            Message::Binary(bytes) => Some(bytes.to_vec()),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
+        });
+    let executor = Bounded {
+        schema: api.schema.clone(),
+        turns: Arc::new(Semaphore::new(OPERATIONS_MAX)),
+    };
+    let begin = move |payload: Value| async move {
+        let word = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
+        let shown = Credentials {
+            bearer: word("authorization").or(credentials.bearer),
+            session: credentials.session,
+            tenant: word("tenant").or(credentials.tenant),
+            environment: word("environment").or(credentials.environment),
+        };
+        let op = shown.operation(&api.services, caller).await?;
+        let mut data = Data::default();
+        data.insert(graphql::loaders(op.clone()));
+        data.insert(op);
+        Ok(data)
+    };
+    let protocol = Protocol::new(executor, texts.boxed(), WebSocketProtocols::GraphQLWS)
+        .on_connection_init(begin)
+        .keepalive_timeout(SILENCE_MAX);
+    let mut messages = std::pin::pin!(protocol);
+    loop {
+        let message = tokio::select! {
+            () = stop.cancelled() => Message::Close(Some(CloseFrame {
+                code: 1001,
+                reason: "the service restarts; connect again".into(),
+            })),
+            next = messages.next() => match next {
+                Some(WsMessage::Text(text)) => Message::Text(text.into()),
+                Some(WsMessage::Close(code, reason)) => Message::Close(Some(CloseFrame {
+                    code,
+                    reason: reason.into(),
+                })),
+                None => return,
+            },
+        };
+        let last = matches!(message, Message::Close(_));
+        if out.send(message).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// The schema with a bound on what one connection has under way.
+#[derive(Clone)]
+struct Bounded {
+    schema: Schema,
+    turns: Arc<Semaphore>,
+}
+
+impl Executor for Bounded {
+    async fn execute(&self, request: Request) -> Answered {
+        self.schema.execute(request).await
+    }
+
+    fn execute_stream(&self, request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Answered> {
+        let Ok(turn) = self.turns.clone().try_acquire_owned() else {
+            let sentence = format!("A connection has at most {OPERATIONS_MAX} operations under way.");
+            let refused = Answered::from_errors(vec![ServerError::new(sentence, None)]);
+            return stream::once(std::future::ready(refused)).boxed();
+        };
+        let answers = Executor::execute_stream(&self.schema, request, session_data);
+        answers
+            .map(move |answer| {
+                let _held = &turn;
+                answer
+            })
+            .boxed()
+    }
+}

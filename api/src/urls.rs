@@ -1,0 +1,48 @@
+//! Addresses that the api tells its callers.
+
+use clap::Args;
+
+/// Where the public finds the parts of this installation.
+#[derive(Args, Clone, Debug)]
+pub struct Urls {
+    /// Where browsers reach this api: https://host. With https, cookies are sent over TLS alone.
+    #[arg(long, env = "HEADWATER_API_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub api_public_url: String,
+    /// Where viewers reach the origin or the CDN in front of it: https://host
+    #[arg(long, env = "HEADWATER_API_PLAYBACK_URL", default_value = "http://127.0.0.1:8088")]
+    pub api_playback_url: String,
+    /// Where encoders push RTMP: rtmp://host/live
+    #[arg(long, env = "HEADWATER_API_INGEST_URL", default_value = "rtmp://127.0.0.1:1935/live")]
+    pub api_ingest_url: String,
+}
+
+impl Urls {
+    /// Whether browsers reach the api over TLS.
+    pub fn secure(&self) -> bool {
+        self.api_public_url.starts_with("https://")
+    }
+
+    /// `scheme://host:port` of the api, as browsers send it in `Origin`.
+    pub fn public_origin(&self) -> &str {
+        let url = self.api_public_url.as_str();
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+        &url[..end]
+    }
+
+    /// An address under the origin.
+    pub fn playback(&self, path: &str) -> String {
+        format!("{}/{path}", self.api_playback_url.trim_end_matches('/'))
+    }
+}
+
+impl Urls {
+    /// Where a user error's code is explained.
+    pub(crate) fn error_page(&self, code: crate::problem::Code) -> String {
+        format!(
+            "{}/docs/errors#{}",
+            self.api_public_url.trim_end_matches('/'),
+            code.word()
+        )
+    }
+}

@@ -1,0 +1,137 @@
+//! What an answer costs: statements do not grow with rows, and a subscription hears of a change at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_graphql::Request;
+use futures::StreamExt as _;
+use headwater_api::access::{Environment, Role};
+use headwater_api::graphql;
+use headwater_api::op::{Actor, Caller as From, Op, Place};
+use headwater_tests::front::{Caller, Front};
+use serde_json::json;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+type Outcome = anyhow::Result<()>;
+
+/// Counts the statements that sqlx tells of.
+struct Statements(Arc<AtomicUsize>);
+
+impl Subscriber for Statements {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::query"
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+const PAGE: &str = "query($n: Int) { channels(first: $n) { totalCount nodes { id title state
+    streamKeys(first: 5) { totalCount nodes { id label channel { id title } } }
+    playbackIds { id channel { title } urls { hls } }
+    broadcast { id asset { id } } } } broadcasts { nodes { id channel { title } asset { id broadcast { id } } } } }";
+
+async fn fill(caller: &Caller, many: usize) -> Outcome {
+    for n in 0..many {
+        let create = "mutation($t: String!) { channelCreate(input: { title: $t }) { channel { id } } }";
+        let made = caller.ask(create, json!({ "t": format!("Stage {n}") })).await?;
+        made.data("/channelCreate/channel/id")?;
+    }
+    Ok(())
+}
+
+/// On one thread, so that the count is this test's alone.
+#[tokio::test]
+async fn statements_do_not_grow_with_rows() -> Outcome {
+    let front = Front::fresh().await?;
+    let (ada, _) = front.sign_up("Ada").await?;
+    let count = Arc::new(AtomicUsize::new(0));
+    let _guard = tracing::subscriber::set_default(Statements(count.clone()));
+    let counted = async |rows: usize| -> anyhow::Result<usize> {
+        let before = count.load(Ordering::Relaxed);
+        let answer = ada.ask(PAGE, json!({ "n": 50 })).await?;
+        let nodes = answer.data("/channels/nodes")?.as_array().map_or(0, Vec::len);
+        assert_eq!(nodes, rows, "{}", answer.body);
+        Ok(count.load(Ordering::Relaxed) - before)
+    };
+    fill(&ada, 1).await?;
+    let one = counted(1).await?;
+    fill(&ada, 19).await?;
+    let twenty = counted(20).await?;
+    assert!(one > 5, "the statements are counted at all: {one}");
+    assert_eq!(one, twenty, "twenty rows cost more statements than one");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_subscription_hears_of_every_change_and_ends_with_its_session() -> Outcome {
+    let front = Front::fresh().await?;
+    let (ada, tenant) = front.sign_up("Ada").await?;
+    let watcher = front.sign_in("Ada").await?;
+    let create = "mutation { channelCreate(input: { title: \"Before\" }) { channel { id } } }";
+    let id = ada.ask(create, json!({})).await?.text("/channelCreate/channel/id")?;
+    let own = watcher
+        .ask("{ me { id sessions { nodes { id current } } } }", json!({}))
+        .await?;
+    let sessions = own.data("/me/sessions/nodes")?.as_array().cloned().unwrap_or_default();
+    let session = sessions.iter().find(|session| session["current"] == true);
+    let session = session
+        .and_then(|session| session["id"].as_str())
+        .unwrap_or_default()
+        .to_owned();
+    let actor = Actor::User {
+        user_id: own.text("/me/id")?.parse()?,
+        session_id: session.parse()?,
+        name: "Ada".into(),
+    };
+    let place = Place {
+        tenant_id: tenant.parse()?,
+        environment: Environment::Live,
+        role: Some(Role::Owner),
+    };
+    let op = Op::new(front.services.clone(), actor, Some(place), From::default());
+    let watch = format!("subscription {{ channelUpdated(id: \"{id}\") {{ title streamKeys {{ totalCount }} }} }}");
+    let request = Request::new(watch).data(graphql::loaders(op.clone())).data(op);
+    let mut answers = graphql::schema().execute_stream(request);
+    let mut next = async || -> anyhow::Result<serde_json::Value> {
+        let answer = tokio::time::timeout(Duration::from_secs(10), answers.next()).await?;
+        Ok(json!(answer))
+    };
+    assert_eq!(next().await?["data"]["channelUpdated"]["title"], "Before");
+    let rename = "mutation($id: ID!) { channelUpdate(input: { id: $id, expectedVersion: 1, title: \"After\" }) { channel { id } } }";
+    ada.ask(rename, json!({ "id": id }))
+        .await?
+        .data("/channelUpdate/channel/id")?;
+    // Looking again when the listener begins may repeat the first.
+    let mut heard = next().await?;
+    while heard["data"]["channelUpdated"]["title"] == "Before" {
+        heard = next().await?;
+    }
+    assert_eq!(heard["data"]["channelUpdated"]["title"], "After");
+    let key = "mutation($id: ID!) { streamKeyCreate(input: { channelId: $id }) { streamKey { id } } }";
+    ada.ask(key, json!({ "id": id }))
+        .await?
+        .data("/streamKeyCreate/streamKey/id")?;
+    while next().await?["data"]["channelUpdated"]["streamKeys"]["totalCount"] != 2 {}
+
+    let revoke = "mutation($id: ID!) { sessionRevoke(input: { id: $id }) { revokedIds } }";
+    ada.ask(revoke, json!({ "id": session }))
+        .await?
+        .data("/sessionRevoke/revokedIds/0")?;
+    ada.ask(key, json!({ "id": id }))
+        .await?
+        .data("/streamKeyCreate/streamKey/id")?;
+    let last = next().await?;
+    assert_eq!(last["errors"][0]["extensions"]["code"], "UNAUTHENTICATED", "{last}");
+    assert_eq!(next().await?, serde_json::Value::Null, "nothing follows");
+    Ok(())
+}
