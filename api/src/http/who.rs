@@ -24,7 +24,7 @@ pub(super) struct Credentials {
     pub(super) environment: Option<String>,
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&'h str> {
+fn text(headers: &HeaderMap, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
