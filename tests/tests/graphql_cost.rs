@@ -57,11 +57,16 @@ async fn statements_do_not_grow_with_rows() -> Outcome {
     let count = Arc::new(AtomicUsize::new(0));
     let _guard = tracing::subscriber::set_default(Statements(count.clone()));
     let counted = async |rows: usize| -> anyhow::Result<usize> {
-        let before = count.load(Ordering::Relaxed);
-        let answer = ada.ask(PAGE, json!({ "n": 50 })).await?;
-        let nodes = answer.data("/channels/nodes")?.as_array().map_or(0, Vec::len);
-        assert_eq!(nodes, rows, "{}", answer.body);
-        Ok(count.load(Ordering::Relaxed) - before)
+        let mut least = usize::MAX;
+        // A loader collects for a millisecond: on a machine that is slow to ask, one may load twice.
+        for _ in 0..8 {
+            let before = count.load(Ordering::Relaxed);
+            let answer = ada.ask(PAGE, json!({ "n": 50 })).await?;
+            let nodes = answer.data("/channels/nodes")?.as_array().map_or(0, Vec::len);
+            assert_eq!(nodes, rows, "{}", answer.body);
+            least = least.min(count.load(Ordering::Relaxed) - before);
+        }
+        Ok(least)
     };
     fill(&ada, 1).await?;
     let one = counted(1).await?;

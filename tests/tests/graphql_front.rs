@@ -532,9 +532,14 @@ async fn http_is_spoken_as_the_specification_says() -> Outcome {
     assert_eq!(ada.send("PUT", "/graphql", &[], "").await?.status, 405);
 
     // Too deep and too wide.
-    let deep = "{ channels(first: 1) { nodes { streamKeys(first: 1) { nodes { channel { streamKeys(first: 1) { nodes { channel { streamKeys(first: 1) { nodes { channel { streamKeys(first: 1) { nodes { channel { id } } } } } } } } } } } } } } }";
+    let link = "streamKeys(first: 1) { nodes { channel { ";
+    let deep = format!(
+        "{{ channels(first: 1) {{ nodes {{ {} id {} }} }} }}",
+        link.repeat(6),
+        "} } }".repeat(6)
+    );
     assert!(
-        ada.ask(deep, json!({})).await?.body["errors"][0]["message"]
+        ada.ask(&deep, json!({})).await?.body["errors"][0]["message"]
             .to_string()
             .contains("deep")
     );
