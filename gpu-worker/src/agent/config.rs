@@ -55,7 +55,8 @@ pub struct Config {
     /// Milliseconds of finished segments that new subscribers are told of at once; older ones they look for in the store.
     #[arg(long, env = "HEADWATER_WORKER_WINDOW_MS", default_value_t = 60_000, value_parser = within!(u64).range(0..=600_000))]
     pub worker_window_ms: u64,
-    /// Milliseconds that a codec child may take media in without giving any out before it is killed and restarted.
+    /// Milliseconds that a codec child which owes media may do nothing before it is killed and restarted. One that works,
+    /// or waits for the CPU, is waited for.
     #[arg(long, env = "HEADWATER_WORKER_STALL_MS", default_value_t = 5_000, value_parser = within!(u64).range(500..=60_000))]
     pub worker_stall_ms: u64,
     /// x264 preset. Slower ones give a better picture at the same bit rate and cost capacity.

@@ -1,7 +1,8 @@
 //! The codec child as the agent sees it: a process with a queue before it and a watchdog over it.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,10 +14,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
+use super::watchdog::{Doing, Verdict, Watchdog};
 use crate::transcoder::wire::{FromChild, MESSAGE_BYTES_MAX, ToChild, from_child, to_child};
 
-/// Bytes of units that may wait for the child: a minute and a half at 4.5 Mbit/s.
-const BACKLOG_BYTES_MAX: usize = 48 << 20;
+/// Bytes of units that may wait for the child: 44 s at 4.5 Mbit/s. With what is inside the child it stays below what is
+/// kept for a child that has to begin again.
+const BACKLOG_BYTES_MAX: usize = 24 << 20;
 /// Messages of the child that wait for the broadcast.
 const QUEUE_MESSAGES_MAX: usize = 256;
 
@@ -25,10 +28,14 @@ pub(crate) struct Child {
     process: tokio::process::Child,
     to: mpsc::UnboundedSender<ToChild>,
     from: mpsc::Receiver<from_child::Kind>,
-    /// When it last gave something out, or was first given something after a silence.
-    watched: Instant,
     /// Units given since it last gave something out.
     owed: u64,
+    /// Drains that were asked for and are not done.
+    drains: u32,
+    /// It has said something since the watchdog last looked.
+    said: bool,
+    watchdog: Watchdog,
+    verdict: Verdict,
     /// Bytes of units that it has not read yet.
     backlog: Arc<AtomicUsize>,
 }
@@ -61,18 +68,22 @@ impl Child {
             process,
             to,
             from,
-            watched: Instant::now(),
             owed: 0,
+            drains: 0,
+            said: false,
+            watchdog: Watchdog::default(),
+            verdict: Verdict::Fine,
             backlog,
         })
     }
 
     /// Gives it something. The queue is bounded by whoever heeds [`Self::behind`].
     pub(crate) fn say(&mut self, kind: to_child::Kind) {
-        if self.owed == 0 {
-            self.watched = Instant::now();
+        match kind {
+            to_child::Kind::Unit(_) => self.owed += 1,
+            to_child::Kind::Flush(_) => self.drains += 1,
+            to_child::Kind::Config(_) => {}
         }
-        self.owed += u64::from(matches!(kind, to_child::Kind::Unit(_)));
         self.backlog.fetch_add(size(&kind), Ordering::Relaxed);
         // A child that is gone is noticed by `hear`.
         let _ = self.to.send(ToChild { kind: Some(kind) });
@@ -81,9 +92,11 @@ impl Child {
     /// What it says next; `None` when it has ended.
     pub(crate) async fn hear(&mut self) -> Option<from_child::Kind> {
         let kind = self.from.recv().await?;
-        if matches!(kind, from_child::Kind::Encoded(_) | from_child::Kind::Flushed(_)) {
-            self.watched = Instant::now();
-            self.owed = 0;
+        self.said = true;
+        match kind {
+            from_child::Kind::Encoded(_) => self.owed = 0,
+            from_child::Kind::Flushed(_) => (self.owed, self.drains) = (0, self.drains.saturating_sub(1)),
+            _ => {}
         }
         Some(kind)
     }
@@ -93,29 +106,72 @@ impl Child {
         self.backlog.load(Ordering::Relaxed) > BACKLOG_BYTES_MAX
     }
 
-    /// Whether it owes output for longer than `limit`.
-    pub(crate) fn stalled(&self, limit: Duration) -> bool {
-        self.owed > UNITS_WITHOUT_OUTPUT && self.watched.elapsed() > limit
+    /// The watchdog's look, `limit` being the stall time: what it thinks now, where that has changed. To be called every
+    /// [`WATCH_EVERY`](super::watchdog::WATCH_EVERY).
+    pub(super) fn look(&mut self, limit: Duration) -> Option<Verdict> {
+        let owes = self.owed > UNITS_WITHOUT_OUTPUT || self.drains > 0 || self.backlog.load(Ordering::Relaxed) > 0;
+        let quiet = !std::mem::take(&mut self.said) && owes;
+        let pid = self.process.id();
+        let doing = || pid.and_then(Doing::of);
+        let verdict = self.watchdog.look(Instant::now(), quiet, limit, doing);
+        (std::mem::replace(&mut self.verdict, verdict) != verdict).then_some(verdict)
+    }
+
+    /// How long it has owed something and said nothing.
+    pub(super) fn silent(&self) -> Duration {
+        self.watchdog.silent()
     }
 
     /// Ends it, and says how it ended.
-    pub(crate) async fn end(mut self) -> String {
+    pub(super) async fn end(mut self) -> Ending {
         match self.process.try_wait() {
-            Ok(Some(status)) => return status.to_string(),
+            Ok(Some(status)) => return Ending::by_itself(status),
             Ok(None) => {}
-            Err(error) => return error.to_string(),
+            Err(error) => return Ending::unknown(&error),
         }
         // Its stdout closes a moment before it can be waited for: a status of its own says more than our signal.
         if let Ok(Ok(status)) = tokio::time::timeout(Duration::from_millis(200), self.process.wait()).await {
-            return status.to_string();
+            return Ending::by_itself(status);
         }
         let _ = self.process.start_kill();
         match self.process.wait().await {
-            Ok(status) => format!("killed: {status}"),
-            Err(error) => error.to_string(),
+            Ok(status) => Ending {
+                words: format!("killed: {status}"),
+                crashed: false,
+            },
+            Err(error) => Ending::unknown(&error),
         }
     }
 }
+
+/// How a child ended.
+pub(super) struct Ending {
+    pub(super) words: String,
+    /// By a fault of its own, which its input led it to; else somebody ended it, we or the kernel.
+    pub(super) crashed: bool,
+}
+
+impl Ending {
+    fn by_itself(status: ExitStatus) -> Self {
+        Self {
+            words: status.to_string(),
+            // A machine without memory left kills with SIGKILL, an operator with SIGTERM.
+            crashed: !matches!(status.signal(), Some(SIGKILL | SIGTERM)),
+        }
+    }
+
+    fn unknown(error: &std::io::Error) -> Self {
+        Self {
+            words: error.to_string(),
+            crashed: false,
+        }
+    }
+}
+
+/// signal(7)
+const SIGKILL: i32 = 9;
+/// signal(7)
+const SIGTERM: i32 = 15;
 
 /// Units that codecs may hold without giving anything out: reordering, lookahead and queues.
 const UNITS_WITHOUT_OUTPUT: u64 = 100;

@@ -1,7 +1,6 @@
 //! Presentation epochs: how they begin, continue, change and end.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use headwater_media::segmenter::{Boundaries, Config as BoundaryConfig, Mode, UnfitCause};
 use headwater_media::window::Epoch as Presentation;
@@ -159,15 +158,17 @@ impl Runner {
         if matches!(next, Next::End(_)) {
             self.shared.ending.store(true, Ordering::Relaxed);
         }
-        if let Some((pending, _)) = &mut self.draining {
+        if let Some(pending) = &mut self.draining {
             *pending = next;
             return;
         }
+        let encoded = self.packager.as_ref().is_some_and(Packager::uses_child);
         match &mut self.child {
-            Some(child) if self.packager.as_ref().is_some_and(Packager::uses_child) => {
+            Some(child) if encoded => {
                 child.say(to_child::Kind::Flush(next.flush()));
-                self.draining = Some((next, Instant::now()));
+                self.draining = Some(next);
             }
+            None if encoded && self.replace_at.is_some() => self.draining = Some(next),
             _ => self.drained(next),
         }
     }

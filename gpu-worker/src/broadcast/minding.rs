@@ -1,5 +1,6 @@
 //! Minding the codec child: starting it, feeding it, and replacing it when it dies or hangs.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use headwater_media::segmenter::LatencyMode;
@@ -10,18 +11,58 @@ use super::child::Child;
 use super::packager::Packager;
 use super::recent::Held;
 use super::runner::{Crossing, Next, Runner};
+use super::watchdog::Verdict;
 use crate::transcoder::wire::{self, from_child, to_child};
 
-/// Longest that a child may take to drain before it is killed.
-const DRAIN_MAX: Duration = Duration::from_secs(20);
-/// Crashes of the child on one stretch of input before encoding is given up: it is the input that kills it.
+/// Children that one stretch of input may crash before encoding is given up: it is the input that kills them.
 const STRETCH_CRASHES_MAX: usize = 2;
-/// Crashes on any input, within [`CRASH_FORGOTTEN_90K`], before encoding is given up.
+/// The same on any input, within [`REPLACED_FORGOTTEN_90K`].
 const CRASHES_MAX: usize = 5;
-/// What the replay lacks then, where the picture needs a codec.
-const HARM: &str = "the video killed codec processes and was left out";
-/// Media after which an earlier crash no longer counts, 1/90000 s (60 s).
-const CRASH_FORGOTTEN_90K: i64 = 60 * 90_000;
+/// Children that may be replaced on one stretch whoever is to blame. A hang or a kill may be the machine's fault, which
+/// passes; but not for ever.
+const STRETCH_REPLACED_MAX: usize = 6;
+/// Longer by this each time, before a child is started again on a stretch where one was killed or hung.
+const REPLACE_PAUSE: Duration = Duration::from_secs(1);
+/// Media after which an earlier replacement no longer counts, 1/90000 s (60 s).
+const REPLACED_FORGOTTEN_90K: i64 = 60 * 90_000;
+
+/// A child that had to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Replaced {
+    /// From where on the next one was to encode, 1/90000 s: segments start there.
+    at_90k: i64,
+    /// It crashed, or ran in circles, on what it was given. Else it hung, or was killed from outside.
+    crashed: bool,
+}
+
+/// What follows when a child was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follows {
+    /// Another child, after this time.
+    Another(Duration),
+    /// No child: as many crashes as may be.
+    InputKills,
+    /// No child: none stays alive here.
+    NoneStays,
+}
+
+/// What follows the last of `replaced`. A new child starts at a segment, so one that fails there again has failed within a
+/// segment, at most `stretch_90k` long, of the last one.
+fn follows(replaced: &[Replaced], stretch_90k: i64) -> Follows {
+    let Some(last) = replaced.last() else {
+        return Follows::Another(Duration::ZERO);
+    };
+    let here = || replaced.iter().filter(|r| last.at_90k - r.at_90k <= stretch_90k);
+    let crashes_here = here().filter(|r| r.crashed).count();
+    let crashes = replaced.iter().filter(|r| r.crashed).count();
+    if crashes_here >= STRETCH_CRASHES_MAX || crashes >= CRASHES_MAX {
+        Follows::InputKills
+    } else if here().count() >= STRETCH_REPLACED_MAX {
+        Follows::NoneStays
+    } else {
+        Follows::Another(REPLACE_PAUSE * (here().count() - crashes_here).saturating_sub(1) as u32)
+    }
+}
 
 impl Runner {
     /// Gives the child its configuration and these units; starts it where there is none.
@@ -30,11 +71,9 @@ impl Runner {
             match Child::start(&self.tools.transcoder) {
                 Ok(child) => self.child = Some(child),
                 Err(error) => {
-                    tracing::error!(
-                        error = format!("{error:#}"),
-                        "no codec child; only what needs no codec is made"
-                    );
-                    return self.give_up_encoding();
+                    tracing::error!(error = format!("{error:#}"), "no codec child starts");
+                    let crashed = !is_passing(&error);
+                    return self.replace(from.map_or(0, |at| at.ticks_in(Timescale::VIDEO)), crashed);
                 }
             }
         }
@@ -49,7 +88,12 @@ impl Runner {
             video.part_target_ms = self.latency.part_target_ms();
         }
         child.say(to_child::Kind::Config(config));
-        for held in held {
+        let wanted = |held: &&Held| {
+            self.child_config
+                .as_ref()
+                .is_some_and(|config| encodes(config, held.kind))
+        };
+        for held in held.iter().filter(wanted) {
             child.say(to_child::Kind::Unit(wire_unit(held)));
         }
     }
@@ -78,7 +122,7 @@ impl Runner {
                 self.pump();
             }
             Some(from_child::Kind::Flushed(_)) => {
-                if let Some((next, _)) = self.draining.take() {
+                if let Some(next) = self.draining.take() {
                     self.drained(next);
                 }
             }
@@ -90,95 +134,130 @@ impl Runner {
                 tracing::debug!("the codec child met damaged input: {}", fault.what);
             }
             Some(from_child::Kind::Progress(_)) => {}
-            None => self.restart_child("it ended").await,
+            None => self.end_child("it ended", false).await,
         }
     }
 
+    /// To be called every [`WATCH_EVERY`](super::watchdog::WATCH_EVERY).
     pub(super) async fn watch(&mut self) {
         metrics::histogram!("worker_recent_bytes").record(self.recent.bytes() as f64);
-        if self.child.as_ref().is_some_and(|c| c.stalled(self.tools.stall)) {
-            return self.restart_child("it took media in and gave none out").await;
+        if self.replace_at.take_if(|at| *at <= Instant::now()).is_some() {
+            return self.employ_again();
         }
-        if self
-            .draining
-            .as_ref()
-            .is_some_and(|(_, since)| since.elapsed() > DRAIN_MAX)
-        {
-            self.restart_child("it did not give out what it held").await;
+        let Some(child) = &mut self.child else { return };
+        let verdict = child.look(self.tools.stall);
+        let silent_ms = child.silent().as_millis();
+        match verdict {
+            Some(Verdict::Hung) => self.end_child("it neither works nor wants to", false).await,
+            Some(Verdict::Spinning) => self.end_child("it computes without end", true).await,
+            Some(Verdict::Starved) => {
+                metrics::counter!("worker_starved_children_total").increment(1);
+                tracing::warn!("the codec child has given nothing out for {silent_ms} ms: the machine is overloaded");
+            }
+            Some(Verdict::Fine) | None => {}
         }
     }
 
-    /// Replaces a child that died or hangs, and gives the new one what the old one had not finished.
-    async fn restart_child(&mut self, why: &str) {
+    /// Ends a child that died, hangs or runs in circles, and begins again with what it had not finished.
+    async fn end_child(&mut self, why: &str, spun: bool) {
         let Some(child) = self.child.take() else { return };
-        let how = child.end().await;
+        let ending = child.end().await;
         metrics::counter!("worker_child_restarts_total").increment(1);
+        tracing::error!("the codec child is replaced, because {why} ({})", ending.words);
         let restart = self.packager.as_ref().and_then(Packager::restart);
-        let Some((from, keys_at)) = restart else {
+        let Some((from, _)) = restart else {
             // Nothing is owed: the next epoch starts its own.
-            if let Some((next, _)) = self.draining.take() {
+            if let Some(next) = self.draining.take() {
                 self.drained(next);
             }
             return;
         };
-        let at_90k = from.ticks_in(Timescale::VIDEO);
-        self.crashes_at_90k
-            .retain(|earlier| at_90k - earlier <= CRASH_FORGOTTEN_90K);
-        self.crashes_at_90k.push(at_90k);
-        let crashes = self.crashes_at_90k.len();
-        tracing::error!(crashes, "the codec child was replaced, because {why} ({how})");
-        // The new child starts at a segment; one that fails there again has failed within a segment of the last one.
-        let stretch_90k = self.latency.segment_max_90k();
-        let here = self
-            .crashes_at_90k
-            .iter()
-            .filter(|earlier| at_90k - **earlier <= stretch_90k);
-        if here.count() >= STRETCH_CRASHES_MAX || crashes >= CRASHES_MAX {
-            return self.give_up_encoding();
+        self.replace(from.ticks_in(Timescale::VIDEO), ending.crashed || spun);
+    }
+
+    /// A child that was to encode from `at_90k` on is gone, or did not even start.
+    fn replace(&mut self, at_90k: i64, crashed: bool) {
+        self.replaced
+            .retain(|earlier| at_90k - earlier.at_90k <= REPLACED_FORGOTTEN_90K);
+        self.replaced.push(Replaced { at_90k, crashed });
+        match follows(&self.replaced, self.latency.segment_max_90k()) {
+            Follows::Another(Duration::ZERO) => self.employ_again(),
+            Follows::Another(pause) => self.replace_at = Some(Instant::now() + pause),
+            Follows::InputKills => self.give_up_encoding("the video killed codec processes"),
+            Follows::NoneStays => self.give_up_encoding("no codec process stayed alive"),
         }
+    }
+
+    /// Starts a child in the place of one that is gone, and gives it what that had not finished.
+    fn employ_again(&mut self) {
+        let Some((from, keys_at)) = self.packager.as_ref().and_then(Packager::restart) else {
+            return;
+        };
         let held = self.recent.replay();
         self.employ(Some(from), keys_at, &held);
-        if let (Some((next, since)), Some(child)) = (&mut self.draining, &mut self.child) {
-            *since = Instant::now();
+        if let (Some(next), Some(child)) = (&self.draining, &mut self.child) {
             child.say(to_child::Kind::Flush(next.flush()));
         }
     }
 
-    /// The input kills children: from the next boundary on only what needs no codec is made.
-    pub(super) fn give_up_encoding(&mut self) {
+    /// From the next boundary on only what needs no codec is made.
+    fn give_up_encoding(&mut self, why: &str) {
         let id = &self.shared.assignment.broadcast_id;
         tracing::error!(
             broadcast.id = %id,
-            "{id} lost {} codec children: only what needs no codec is made from now on",
-            self.crashes_at_90k.len()
+            "{id} lost {} codec children, because {why}: only what needs no codec is made from now on",
+            self.replaced.len()
         );
         metrics::counter!("worker_quarantined_total").increment(1);
-        self.encode = false;
+        (self.encode, self.child, self.replace_at) = (false, None, None);
         self.shared.encodes(None);
-        self.child = None;
+        let grid = self.packager.as_ref().is_some_and(|p| p.grid_origin().is_some());
+        let passes = self.passthrough && !grid;
+        if let Some(packager) = self.packager.as_ref().filter(|p| p.uses_child()) {
+            self.harm = harm(packager, passes, why);
+        }
         if !self.told
             && let Some(packager) = self.packager.take()
         {
             // Nobody has seen anything of this epoch: it is made anew, without the child.
             self.continuing = None;
-            if !self.passthrough || packager.grid_origin().is_some() {
-                self.harm = HARM.to_owned();
-            }
             self.grid(packager.epoch.first_seq, MediaTime::video(packager.epoch.start_90k));
         }
-        if let Some((next, _)) = self.draining.take() {
+        if let Some(next) = self.draining.take() {
             return self.drained(next);
         }
         let Some(packager) = self.packager.as_mut().filter(|p| p.uses_child()) else {
             return;
         };
-        if self.passthrough && packager.grid_origin().is_none() {
+        if passes {
             return packager.switch_at_boundary();
         }
-        self.harm = HARM.to_owned();
         // Without the child there are no pictures; sound goes on in an epoch of its own.
         self.drain(Next::Idle);
         self.grid(self.next_seq, MediaTime::video(self.end_90k));
+    }
+}
+
+/// What the replay lacks once encoding is given up.
+fn harm(packager: &Packager, passes: bool, why: &str) -> String {
+    if !passes {
+        return format!("{why}, and the picture was left out");
+    }
+    let names: Vec<&str> = packager.encoded_names().collect();
+    format!("{why}, and these renditions were left out: {}", names.join(", "))
+}
+
+/// Whether a process may start in a moment that does not start now: the machine has no memory or no process to spare.
+fn is_passing(error: &anyhow::Error) -> bool {
+    let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock))
+}
+
+/// Whether a child with this configuration makes something of such units.
+pub(super) fn encodes(config: &wire::Config, kind: TrackKind) -> bool {
+    match kind {
+        TrackKind::Video => config.video.is_some(),
+        TrackKind::Audio => config.audio.is_some(),
     }
 }
 
@@ -214,5 +293,42 @@ pub(super) fn wire_unit(held: &Held) -> wire::Unit {
         pts: held.unit.pts.ticks,
         force_idr: held.force_idr,
         data: held.unit.data.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_kills_children_is_given_up_soon() {
+        let after = |replaced: &[(i64, bool)]| {
+            let replaced: Vec<_> = replaced
+                .iter()
+                .map(|(at_s, crashed)| Replaced {
+                    at_90k: at_s * 90_000,
+                    crashed: *crashed,
+                })
+                .collect();
+            follows(&replaced, LatencyMode::Low.segment_max_90k())
+        };
+        let (crash, hang) = (true, false);
+        let another = |pause_s| Follows::Another(Duration::from_secs(pause_s));
+        assert_eq!(after(&[(8, crash)]), another(0));
+        assert_eq!(after(&[(8, crash), (12, crash)]), Follows::InputKills, "one stretch");
+        assert_eq!(after(&[(8, crash), (14, crash)]), another(0), "another stretch");
+        let everywhere = [(0, crash), (10, crash), (20, crash), (30, crash), (40, crash)];
+        assert_eq!(after(&everywhere), Follows::InputKills);
+        assert_eq!(after(&everywhere[1..]), another(0));
+        assert_eq!(after(&[(8, hang)]), another(0), "at once, once");
+        assert_eq!(after(&[(8, hang); 4]), another(3), "then less and less often");
+        assert_eq!(after(&[(8, hang); 6]), Follows::NoneStays);
+        assert_eq!(
+            after(&[(8, hang), (8, hang), (8, crash)]),
+            another(1),
+            "it may have been the machine"
+        );
+        let far_apart: Vec<_> = (0..12).map(|n| (n * 5, hang)).collect();
+        assert_eq!(after(&far_apart), another(0), "each got further than the last");
     }
 }

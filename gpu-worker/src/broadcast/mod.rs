@@ -25,6 +25,7 @@ mod recent;
 mod runner;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 use std::path::PathBuf;
 use std::sync::Arc;

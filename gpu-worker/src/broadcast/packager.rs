@@ -242,6 +242,14 @@ impl Packager {
         Some((from, last.map(|pts| pts.ticks_in(Timescale::VIDEO) + 1).collect()))
     }
 
+    /// Names of the renditions that a child makes.
+    pub(crate) fn encoded_names(&self) -> impl Iterator<Item = &str> {
+        self.lines
+            .iter()
+            .filter(|line| line.encoded())
+            .map(|line| line.planned.rendition.name.as_str())
+    }
+
     /// Whether a child has units to encode for this epoch.
     pub(crate) fn uses_child(&self) -> bool {
         self.lines.iter().any(Line::encoded)

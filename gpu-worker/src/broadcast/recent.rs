@@ -26,9 +26,10 @@ pub(crate) struct Recent {
     bytes: usize,
 }
 
-/// Bytes held: 40 s at 4.5 Mbit/s. A source whose keyframes lie further apart cannot be decoded again from the last
-/// of them; a child that is restarted then shows damaged pictures until the next.
-pub(crate) const RECENT_BYTES_MAX: usize = 24 << 20;
+/// Bytes held: 85 s at 4.5 Mbit/s, so that what may wait for a child is here with the segment before it. A source whose
+/// keyframes lie further apart cannot be decoded again from the last of them; a child that is restarted then shows damaged
+/// pictures until the next.
+pub(crate) const RECENT_BYTES_MAX: usize = 48 << 20;
 /// Audio units held before a lead unit has opened a presentation: a minute and a half.
 const AUDIO_UNITS_MAX: usize = 4_096;
 

@@ -19,16 +19,15 @@ use tonic::{Code, Status};
 
 use super::child::Child;
 use super::link::Link;
-use super::minding::wire_unit;
+use super::minding::{Replaced, encodes, wire_unit};
 use super::packager::{Made, Packager};
 use super::recent::{Held, Recent};
+use super::watchdog::WATCH_EVERY;
 use super::{Broadcast, Tools, finish, messages};
 use crate::storage::resume::{self, Resume};
 use crate::storage::upload::Uploads;
 use crate::transcoder::wire::{self, from_child, to_child};
 
-/// How often the watchdog looks.
-const WATCH_EVERY: Duration = Duration::from_millis(250);
 /// Waits between attempts to reach the edge or the store.
 const REDIAL_FIRST: Duration = Duration::from_millis(50);
 /// See [`REDIAL_FIRST`].
@@ -97,7 +96,7 @@ pub(super) struct Runner {
     pub(super) recent: Recent,
     /// Decode time of the newest unit of each track, against repeats after a redial.
     pub(super) seen: Vec<(TrackId, MediaTime)>,
-    pub(super) draining: Option<(Next, Instant)>,
+    pub(super) draining: Option<Next>,
     /// Where the epoch ends because the source is unfit; what comes before still belongs to it.
     pub(super) unfit_at: Option<(u64, MediaTime)>,
     pub(super) next_seq: u64,
@@ -114,8 +113,10 @@ pub(super) struct Runner {
     pub(super) crossing: Crossing,
     /// Where the last epoch ended.
     pub(super) end_90k: i64,
-    /// From where on a new child was employed each time that one failed lately.
-    pub(super) crashes_at_90k: Vec<i64>,
+    /// The children that were replaced lately.
+    pub(super) replaced: Vec<Replaced>,
+    /// When a child is started in the place of one that is gone.
+    pub(super) replace_at: Option<Instant>,
     pub(super) acked_90k: i64,
     /// What the replay lacks, in words.
     pub(super) harm: String,
@@ -205,7 +206,8 @@ impl Runner {
             child_config: None,
             continuing: None,
             end_90k: resume.at_90k,
-            crashes_at_90k: Vec::new(),
+            replaced: Vec::new(),
+            replace_at: None,
             acked_90k: 0,
             harm: String::new(),
             ended: None,
@@ -427,11 +429,13 @@ impl Runner {
         }
     }
 
-    /// Gives a unit to the child, where there is one to encode it.
+    /// Gives a unit to the child, where there is one and it encodes such units.
     fn encode(&mut self, held: &Held) {
-        if self.packager.as_ref().is_some_and(Packager::uses_child)
-            && let Some(child) = &mut self.child
-        {
+        let wanted = self
+            .child_config
+            .as_ref()
+            .is_some_and(|config| encodes(config, held.kind));
+        if let Some(child) = self.child.as_mut().filter(|_| wanted) {
             child.say(to_child::Kind::Unit(wire_unit(held)));
         }
     }

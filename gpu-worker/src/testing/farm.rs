@@ -119,6 +119,12 @@ impl Farm {
         tokio::time::timeout(HANG, run).await.expect("it ends")
     }
 
+    /// What the scheduler was told that the replay lacks.
+    pub(crate) fn harm(&self) -> String {
+        let finished = self.edge.heard.finished.lock().expect("not poisoned");
+        finished.last().expect("the broadcast is finished").error.clone()
+    }
+
     /// What is stored.
     pub(crate) async fn stored(&self) -> Stored {
         let store: Arc<dyn headwater_platform::store::ObjectStore> = self.store.clone();

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_media::TrackId;
 use headwater_media::window::key::{Key, SegmentName};
+use headwater_media::{MediaTime, TrackId};
 use headwater_model::proto::worker::Part;
 use headwater_model::proto::worker::live_event::Kind;
 use headwater_platform::store::Fault;
@@ -35,8 +35,14 @@ fn script(folder: &tempfile::TempDir, body: &str) -> PathBuf {
     path
 }
 
-#[tokio::test]
-async fn a_child_that_is_killed_is_replaced_and_numbers_go_on() {
+/// How often it was started.
+fn starts(folder: &tempfile::TempDir) -> usize {
+    let count = std::fs::read_to_string(folder.path().join("count")).expect("it was started");
+    count.lines().count()
+}
+
+/// Sends the codec child `signal` in the middle of a broadcast, and looks whether anybody can tell afterwards.
+async fn signalled(signal: &str) {
     let input = input();
     let frames = input.of(TrackId::VIDEO).count();
     let ladder = vec![source(), rung("90p", 160, 90)];
@@ -45,7 +51,8 @@ async fn a_child_that_is_killed_is_replaced_and_numbers_go_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pid = folder.path().join("pid");
     let program = script(&folder, &format!("echo $$ > {}\nexec $real", pid.display()));
-    let farm = Farm::new(vec![input], ladder).await.transcoder(program);
+    let mut farm = Farm::new(vec![input], ladder).await.transcoder(program);
+    farm.tools.stall = Duration::from_millis(500);
     // The source stops in the middle of the third segment until the child is dead.
     farm.edge.heard.gate.send_replace(400);
     let broadcast = farm.broadcast(1);
@@ -54,7 +61,7 @@ async fn a_child_that_is_killed_is_replaced_and_numbers_go_on() {
         follow(&broadcast, |event| third(&event.kind)).await;
         tool(
             "kill",
-            &["-9", std::fs::read_to_string(&pid).expect("the child started").trim()],
+            &[signal, std::fs::read_to_string(&pid).expect("the child started").trim()],
         );
         farm.edge.heard.gate.send_replace(usize::MAX);
     };
@@ -74,6 +81,69 @@ async fn a_child_that_is_killed_is_replaced_and_numbers_go_on() {
     let probed = stored.probe(0, "90p").await;
     assert_eq!(probed.frames.len(), frames, "no picture is missing or there twice");
     assert_eq!(stored.window.epochs().len(), 1, "no discontinuity");
+    assert_eq!(starts(&folder), 2, "it was replaced");
+    assert_eq!(farm.harm(), "");
+}
+
+#[tokio::test]
+async fn a_child_that_is_killed_is_replaced_and_numbers_go_on() {
+    signalled("-KILL").await;
+}
+
+#[tokio::test]
+async fn a_child_that_is_stopped_is_replaced_and_numbers_go_on() {
+    signalled("-STOP").await;
+}
+
+#[tokio::test]
+async fn a_child_that_gets_little_of_the_machine_is_waited_for() {
+    let input = input();
+    let frames = input.of(TrackId::VIDEO).count();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // For four stall times it uses a few hundredths of a core and gives nothing out.
+    let work =
+        "n=0; while [ $n -lt 20 ]; do n=$((n+1)); i=0; while [ $i -lt 4000 ]; do i=$((i+1)); done; sleep 0.1; done";
+    let program = script(&folder, &format!("{work}\nexec $real"));
+    let mut farm = Farm::new(vec![input], vec![source(), rung("90p", 160, 90)])
+        .await
+        .transcoder(program);
+    farm.tools.stall = Duration::from_millis(500);
+    assert_eq!(farm.run().await, Outcome::Finished);
+    assert_eq!(starts(&folder), 1, "it was not replaced");
+    assert_eq!(farm.stored().await.probe(0, "90p").await.frames.len(), frames);
+}
+
+#[tokio::test]
+async fn pictures_that_stop_coming_are_not_the_childs_fault() {
+    let mut input = input();
+    // The encoder shows nothing from the third second to the IDR of the eighth; its sound goes on.
+    let away = MediaTime::video(270_000)..MediaTime::video(720_000);
+    input
+        .units
+        .retain(|u| u.track != TrackId::VIDEO || !away.contains(&u.dts));
+    let frames = input.of(TrackId::VIDEO).count();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = script(&folder, "exec $real");
+    let mut farm = Farm::new(vec![input], vec![source(), rung("90p", 160, 90)])
+        .await
+        .transcoder(program);
+    farm.tools.stall = Duration::from_millis(500);
+    // Everything before the pictures come back, then nothing for three stall times.
+    farm.edge.heard.gate.send_replace(440);
+    let broadcast = farm.broadcast(1);
+    let silence = async {
+        let encoded = |kind: &Option<Kind>| matches!(kind, Some(Kind::Part(p)) if p.rendition == "90p" && p.seq > 0);
+        follow(&broadcast, |event| encoded(&event.kind)).await;
+        tokio::time::sleep(farm.tools.stall * 3).await;
+        farm.edge.heard.gate.send_replace(usize::MAX);
+    };
+    let run = broadcast.clone().run(farm.tools.clone());
+    let (outcome, ()) = tokio::time::timeout(HANG, async { tokio::join!(run, silence) })
+        .await
+        .expect("it ends");
+    assert_eq!(outcome, Outcome::Finished);
+    assert_eq!(starts(&folder), 1, "it was not replaced");
+    assert_eq!(farm.stored().await.probe(0, "90p").await.frames.len(), frames);
 }
 
 #[tokio::test]
@@ -101,6 +171,12 @@ async fn an_input_that_kills_children_is_passed_through_alone() {
         let passes = ladder[0].passthrough;
         let farm = Farm::new(vec![input], ladder).await.transcoder("/bin/false");
         assert_eq!(farm.run().await, Outcome::Finished);
+        let lacking = if passes { "90p" } else { "the picture" };
+        let harm = farm.harm();
+        assert!(
+            harm.contains("killed codec processes") && harm.contains(lacking),
+            "{harm}"
+        );
         let stored = farm.stored().await;
         let last = stored.window.epochs().len() - 1;
         let names: Vec<&str> = stored.window.epochs()[last]
