@@ -33,13 +33,17 @@ pub enum Action {
     BroadcastRead,
     /// See replays.
     AssetRead,
+    /// See webhook endpoints, their log, and every event of the environment.
+    WebhookRead,
+    /// Create, change and delete webhook endpoints, and have events sent again.
+    WebhookWrite,
 }
 
 use Action::*;
 
 impl Action {
     /// Every action and its word in PostgreSQL.
-    pub const ALL: [(Self, &'static str); 13] = [
+    pub const ALL: [(Self, &'static str); 15] = [
         (TenantRead, "tenant_read"),
         (TenantWrite, "tenant_write"),
         (MemberRead, "member_read"),
@@ -53,6 +57,8 @@ impl Action {
         (StreamKeyWrite, "stream_key_write"),
         (BroadcastRead, "broadcast_read"),
         (AssetRead, "asset_read"),
+        (WebhookRead, "webhook_read"),
+        (WebhookWrite, "webhook_write"),
     ];
 
     /// Its word in PostgreSQL.
@@ -111,6 +117,8 @@ impl Role {
                 StreamKeyWrite,
                 BroadcastRead,
                 AssetRead,
+                WebhookRead,
+                WebhookWrite,
             ],
             Self::Developer => &[
                 TenantRead,
@@ -123,6 +131,8 @@ impl Role {
                 StreamKeyWrite,
                 BroadcastRead,
                 AssetRead,
+                WebhookRead,
+                WebhookWrite,
             ],
             Self::Analyst => &[TenantRead, MemberRead, ChannelRead, BroadcastRead, AssetRead],
             Self::Billing => &[TenantRead, MemberRead],

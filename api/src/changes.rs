@@ -3,15 +3,19 @@
 //! One connection per process listens; every subscription gets every change and picks its own. When the connection broke, or
 //! a subscription fell behind, everybody looks again: a lost message costs a query, never a fact.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_model::{BroadcastId, ChannelId, TenantId};
 use headwater_platform::retry::Backoff;
 use sqlx::postgres::{PgListener, PgPool};
+use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio_util::sync::CancellationToken;
 
 const CHANNEL: &str = "headwater_changed";
+/// On which is told that a webhook is due.
+const DUE: &str = "headwater_webhook";
 /// Changes that a subscription may be behind before it is told to look again at everything.
 const BEHIND_MAX: usize = 1_024;
 
@@ -35,12 +39,14 @@ pub enum Change {
 #[derive(Clone)]
 pub struct Changes {
     sender: broadcast::Sender<Change>,
+    due: Arc<Notify>,
 }
 
 impl Default for Changes {
     fn default() -> Self {
         Self {
             sender: broadcast::channel(BEHIND_MAX).0,
+            due: Arc::default(),
         }
     }
 }
@@ -51,6 +57,11 @@ impl Changes {
         Watch {
             receiver: self.sender.subscribe(),
         }
+    }
+
+    /// Wakes whoever sends webhooks.
+    pub(crate) fn due(&self) -> Arc<Notify> {
+        self.due.clone()
     }
 
     /// Listens until `stop` fires.
@@ -72,11 +83,15 @@ impl Changes {
 
     async fn hear(&self, pool: &PgPool, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(CHANNEL).await?;
+        listener.listen_all([CHANNEL, DUE]).await?;
         backoff.reset();
         // What changed before this moment was not heard.
         let _ = self.sender.send(Change::LookAgain);
         while let Some(said) = listener.try_recv().await? {
+            if said.channel() == DUE {
+                self.due.notify_one();
+                continue;
+            }
             match parse(said.payload()) {
                 // An error only says that nobody subscribes.
                 Some(change) => drop(self.sender.send(change)),

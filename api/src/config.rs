@@ -6,6 +6,7 @@ use clap::Args;
 use headwater_platform::Secret;
 use headwater_platform::hints::HintsConfig;
 use headwater_platform::rpc::RpcConfig;
+use ipnet::IpNet;
 
 use crate::Database;
 use crate::urls::Urls;
@@ -23,6 +24,19 @@ pub struct Config {
     /// address. Higher lets programs do more at once, and one of them take more from the others.
     #[arg(long, env = "HEADWATER_API_RATE_PER_MINUTE", default_value_t = 1_200, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub api_rate_per_minute: u32,
+    /// Networks outside the public internet that webhooks may be sent to, such as 10.2.0.0/16, separated by commas; http is
+    /// allowed to these alone. Whoever may create an endpoint can reach them.
+    #[arg(long, env = "HEADWATER_API_WEBHOOK_ALLOW", value_delimiter = ',')]
+    pub api_webhook_allow: Vec<IpNet>,
+    /// Keys for what is kept sealed in the database, such as webhook secrets, separated by commas: the first one seals, every
+    /// one opens. At least 32 random characters each. None: one is made from HEADWATER_RPC_SECRET.
+    #[arg(
+        long,
+        env = "HEADWATER_API_SEALING_KEYS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub api_sealing_keys: Vec<Secret>,
     /// Where the public finds this installation.
     #[command(flatten)]
     pub urls: Urls,

@@ -98,7 +98,7 @@ impl Database {
 
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        sqlx::query("select disabled_at from channel limit 1")
+        sqlx::query("select waiting from webhook_queue limit 1")
             .execute(&self.pool)
             .await?;
         Ok(())

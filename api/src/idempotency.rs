@@ -6,13 +6,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use headwater_model::TenantId;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
 use crate::database::{Database, DatabaseError};
 use crate::problem::{Answer, Problem};
+use crate::seal;
 use crate::secret::{hex, sha256_hex};
 
 /// Characters of a key at most.
@@ -115,24 +115,12 @@ impl Repeat {
         Ok(tx.commit().await?)
     }
 
-    fn cipher(&self) -> RandomizedNonceKey {
-        RandomizedNonceKey::new(&AES_256_GCM, &self.seal).expect("the key has the length of AES-256")
-    }
-
     fn seal(&self, answer: &[u8]) -> Vec<u8> {
-        let mut sealed = answer.to_vec();
-        let nonce = self
-            .cipher()
-            .seal_in_place_append_tag(Aad::from(self.request_sha256.as_bytes()), &mut sealed)
-            .expect("an answer is far shorter than AES-GCM allows");
-        [nonce.as_ref().as_slice(), &sealed].concat()
+        seal::seal(&self.seal, &self.request_sha256, answer)
     }
 
-    fn open(&self, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
-        let mut rest = sealed.split_off(NONCE_LEN.min(sealed.len()));
-        let nonce = Nonce::try_assume_unique_for_key(&sealed).ok()?;
-        let aad = Aad::from(self.request_sha256.as_bytes());
-        Some(self.cipher().open_in_place(nonce, aad, &mut rest).ok()?.to_vec())
+    fn open(&self, sealed: Vec<u8>) -> Option<Vec<u8>> {
+        seal::open(&self.seal, &self.request_sha256, sealed)
     }
 }
 

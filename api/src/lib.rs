@@ -46,12 +46,14 @@ pub mod op;
 pub mod page;
 pub mod playback_id;
 pub mod problem;
+mod seal;
 mod secret;
 pub mod session;
 pub mod stream_key;
 pub mod tenant;
 mod urls;
 pub mod user;
+pub mod webhook;
 
 use std::time::Duration;
 
@@ -62,11 +64,13 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, DatabaseConfig};
 pub use database::{Database, DatabaseError};
+pub use seal::Seals;
 pub use urls::Urls;
 
 use op::Services;
+use webhook::{Deliverer, Guard, Rules};
 
-/// How often idempotency keys whose time is over are removed.
+/// How often idempotency keys and events whose time is over are removed.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// Bound listeners, so that a caller that bound port 0 can say where they are.
@@ -101,7 +105,15 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
 /// As [`run`], on listeners that are bound already.
 pub async fn serve(config: Config, listeners: Listeners, process: Process) -> anyhow::Result<()> {
     let database = config.database.serve()?;
-    let services = Services::new(database.clone(), config.hints.open()?, config.urls.clone());
+    let seals = Seals::new(&config.api_sealing_keys, &config.rpc.rpc_secret);
+    let guard = Guard::new(&config.api_webhook_allow);
+    let services = Services::new(
+        database.clone(),
+        config.hints.open()?,
+        config.urls.clone(),
+        seals,
+        guard,
+    );
     tracing::info!(
         "api serves HTTP on {} and gRPC on {}",
         listeners.http.local_addr()?,
@@ -110,13 +122,14 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     process.health.ready("listeners");
     let watch = database::watch(database.clone(), process.clone());
     let changes = services.clone().listen(process.shutdown.clone());
-    let forgetting = forget_old_keys(database.clone(), process.shutdown.clone());
+    let deliverer = Deliverer::new(&services, Rules::default(), process.shutdown.clone());
+    let forgetting = forget_old(database.clone(), process.shutdown.clone());
     let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone());
     let http = http::serve(listeners.http, api, process.shutdown.clone());
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
     let ended = tokio::try_join!(http, rpc, async {
-        tokio::join!(watch, changes, forgetting);
+        tokio::join!(watch, changes, forgetting, deliverer.run());
         Ok(())
     });
     process.shutdown.cancel();
@@ -124,8 +137,8 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     ended.map(|_| ())
 }
 
-/// Removes idempotency keys whose time is over, now and then, until `stop` fires.
-async fn forget_old_keys(database: Database, stop: CancellationToken) {
+/// Removes what is past its time, now and then, until `stop` fires.
+async fn forget_old(database: Database, stop: CancellationToken) {
     let mut every = tokio::time::interval(FORGET_EVERY);
     loop {
         tokio::select! {
@@ -134,6 +147,9 @@ async fn forget_old_keys(database: Database, stop: CancellationToken) {
         }
         if let Err(DatabaseError(error)) = idempotency::forget_old(&database).await {
             tracing::debug!("old idempotency keys are removed later: {error}");
+        }
+        if let Err(DatabaseError(error)) = webhook::forget_old(&database).await {
+            tracing::debug!("old events are removed later: {error}");
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::database::{Database, Tx};
 use crate::idempotency::Repeat;
 use crate::limits::Limits;
 use crate::problem::{Answer, Problem};
+use crate::seal::Seals;
 use crate::urls::Urls;
+use crate::webhook::Guard;
 
 /// What every operation works with; cheap to clone.
 #[derive(Clone)]
@@ -25,17 +27,22 @@ pub struct Services {
     pub(crate) limits: Limits,
     pub(crate) changes: Changes,
     pub(crate) urls: Arc<Urls>,
+    pub(crate) seals: Seals,
+    pub(crate) webhooks: Guard,
 }
 
 impl Services {
-    /// Over this database and these hints.
-    pub fn new(database: Database, hints: SharedHints, urls: Urls) -> Self {
+    /// Over this database and these hints. `seals` close what must come back in the clear, `webhooks` judges where tenants may
+    /// have messages sent.
+    pub fn new(database: Database, hints: SharedHints, urls: Urls, seals: Seals, webhooks: Guard) -> Self {
         Self {
             database,
             limits: Limits::new(hints.clone()),
             hints,
             changes: Changes::default(),
             urls: Arc::new(urls),
+            seals,
+            webhooks,
         }
     }
 

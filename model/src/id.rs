@@ -185,6 +185,12 @@ ids! {
     AuditId = "aud_", "audit entry";
     /// A replay.
     AssetId = "as_", "asset";
+    /// An address of a tenant's own that is told of events.
+    WebhookEndpointId = "wh_", "webhook endpoint";
+    /// One event of a tenant.
+    EventId = "evt_", "event";
+    /// One event on its way to one endpoint.
+    DeliveryId = "whd_", "webhook delivery";
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ pub mod stream_key;
 
 pub use broadcast::BroadcastState;
 pub use id::{
-    ApiTokenId, AssetId, AuditId, BroadcastId, ChannelId, EdgeId, IdError, InvitationId, MemberId, PlaybackId,
-    PublishId, SessionId, StreamKeyId, TenantId, UserId, WorkerId,
+    ApiTokenId, AssetId, AuditId, BroadcastId, ChannelId, DeliveryId, EdgeId, EventId, IdError, InvitationId, MemberId,
+    PlaybackId, PublishId, SessionId, StreamKeyId, TenantId, UserId, WebhookEndpointId, WorkerId,
 };
 pub use ladder::Ladder;
 pub use latency::LatencyMode;

@@ -89,6 +89,8 @@ pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
             // Nobody listens here: the api does without hints.
             redis_url: "redis://127.0.0.1:1/0".into(),
         },
+        api_webhook_allow: Vec::new(),
+        api_sealing_keys: Vec::new(),
         rpc: rpc_config(),
     };
     let process = Process::new();

@@ -6,7 +6,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use headwater_api::http::{Api, router};
 use headwater_api::op::Services;
-use headwater_api::{Database, Urls};
+use headwater_api::webhook::Guard;
+use headwater_api::{Database, Seals, Urls};
+use headwater_platform::Secret;
 use headwater_platform::hints::{MemoryHints, SharedHints};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -77,8 +79,13 @@ impl Answer {
 }
 
 impl Front {
-    /// A fresh one.
+    /// A fresh one, whose tenants may send webhooks to the public internet.
     pub async fn fresh() -> anyhow::Result<Self> {
+        Self::with_guard(Guard::new(&[])).await
+    }
+
+    /// A fresh one whose webhooks go where `guard` lets them.
+    pub async fn with_guard(guard: Guard) -> anyhow::Result<Self> {
         let database = TestDatabase::fresh().await?;
         let hints: SharedHints = Arc::new(MemoryHints::new());
         let urls = Urls {
@@ -86,7 +93,9 @@ impl Front {
             api_playback_url: "http://127.0.0.1:8088".into(),
             api_ingest_url: "rtmp://127.0.0.1:1935/live".into(),
         };
-        let services = Services::new(Database::serve(&database.url, 8)?, hints.clone(), urls);
+        let seals = Seals::new(&[], &Secret::new("of-the-tests"));
+        let serving = Database::serve(&database.url, 8)?;
+        let services = Services::new(serving, hints.clone(), urls, seals, guard);
         let api = Api::new(services.clone(), RATE_PER_MINUTE, CancellationToken::new());
         let listening = tokio::spawn(services.clone().listen(CancellationToken::new()));
         Ok(Self {

@@ -12,3 +12,4 @@ pub mod http;
 pub mod marks;
 pub mod outside;
 pub mod proc;
+pub mod receiver;

@@ -34,6 +34,14 @@ fn needs(field: &str) -> Option<Option<Action>> {
         "streamKeyCreate" | "streamKeyUpdate" | "streamKeyRotate" | "streamKeyRevoke" => StreamKeyWrite,
         "broadcast" | "broadcasts" | "broadcastUpdated" => BroadcastRead,
         "asset" | "assets" => AssetRead,
+        "webhookEndpoint" | "webhookEndpoints" | "webhookEvent" | "webhookEvents" | "webhookDelivery"
+        | "webhookDeliveries" => WebhookRead,
+        "webhookEndpointCreate"
+        | "webhookEndpointUpdate"
+        | "webhookEndpointRotateSecret"
+        | "webhookEndpointDelete"
+        | "webhookEndpointTest"
+        | "webhookEventResend" => WebhookWrite,
         unknown => panic!("{unknown} is new in the schema: say here what it takes"),
     }))
 }
@@ -57,18 +65,21 @@ async fn furnish(front: &Front, name: &str) -> anyhow::Result<House> {
     ids.push(channel_id.clone());
     ids.push(made.text("/channelCreate/streamKey/id")?);
     ids.push(made.text("/channelCreate/channel/playbackIds/0/id")?);
-    let more = "mutation($c: ID!, $e: String!, $n: String!) {
+    let more = "mutation($c: ID!, $e: String!, $n: String!, $u: String!) {
         playbackIdCreate(input: { channelId: $c }) { playbackId { id } }
         streamKeyCreate(input: { channelId: $c, label: $n }) { streamKey { id } }
         invitationCreate(input: { email: $e, role: ANALYST }) { invitation { id } }
-        apiTokenCreate(input: { name: $n, environment: LIVE, actions: [CHANNEL_READ] }) { apiToken { id } } }";
-    let variables = json!({ "c": channel_id, "e": format!("{mark}@example.com"), "n": mark });
+        apiTokenCreate(input: { name: $n, environment: LIVE, actions: [CHANNEL_READ] }) { apiToken { id } }
+        webhookEndpointCreate(input: { url: $u, description: $n }) { webhookEndpoint { id } } }";
+    let variables = json!({ "c": channel_id, "e": format!("{mark}@example.com"), "n": mark,
+        "u": format!("https://{mark}.example.com/") });
     let made = owner.ask(more, variables).await?;
     for pointer in [
         "/playbackIdCreate/playbackId/id",
         "/streamKeyCreate/streamKey/id",
         "/invitationCreate/invitation/id",
         "/apiTokenCreate/apiToken/id",
+        "/webhookEndpointCreate/webhookEndpoint/id",
     ] {
         ids.push(made.text(pointer)?);
     }
@@ -105,6 +116,14 @@ async fn furnish(front: &Front, name: &str) -> anyhow::Result<House> {
         .await?;
     assert_eq!(live.text("/channel/state")?, "LIVE");
     assert_eq!(live.text("/channel/broadcast/asset/state")?, "RECORDING");
+    let told = owner
+        .ask(
+            "{ webhookEvents(last: 1) { nodes { id } } webhookDeliveries { nodes { id } } }",
+            json!({}),
+        )
+        .await?;
+    ids.push(told.text("/webhookEvents/nodes/0/id")?);
+    ids.push(told.text("/webhookDeliveries/nodes/0/id")?);
     ids.push(broadcast.to_string());
     ids.push(live.text("/channel/broadcast/asset/id")?);
     ids.push(replay.to_string());
@@ -125,7 +144,7 @@ async fn contents(connection: &mut PgConnection, tenant: &str) -> anyhow::Result
     )
     .fetch_all(&mut *connection)
     .await?;
-    assert!(tables.len() >= 13, "{tables:?}");
+    assert!(tables.len() >= 19, "{tables:?}");
     for table in tables {
         let query = format!(
             "select coalesce(string_agg((to_jsonb(t) - 'last_used_at')::text, ',' order by to_jsonb(t)::text), '') \
@@ -547,6 +566,11 @@ async fn the_roles_of_the_api_cannot_see_past_row_level_security() -> Outcome {
         "api_token",
         "audit_entry",
         "idempotency",
+        "event_counter",
+        "webhook_event",
+        "webhook_endpoint",
+        "webhook_queue",
+        "webhook_delivery",
     ];
     for table in readable {
         let count = format!("select count(*) from {table} where tenant_id = $1");

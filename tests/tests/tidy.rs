@@ -121,7 +121,10 @@ fn outside_things_appear_only_behind_their_seam() {
         ("aws-sdk-s3", &["headwater-platform"]),
         ("s3s", &["headwater", "headwater-tests"]),
         ("s3s-fs", &["headwater-tests"]),
-        ("tokio-rustls", &["headwater-origin", "headwater-ingest-edge"]),
+        (
+            "tokio-rustls",
+            &["headwater-api", "headwater-origin", "headwater-ingest-edge"],
+        ),
         ("prost", &["headwater-model", "headwater-gpu-worker"]),
     ];
     let dependencies = dependencies();

@@ -73,7 +73,7 @@ pub struct UserError {
 }
 
 /// A payload that can say what the caller must mend.
-pub(super) trait Refusable {
+pub(in crate::graphql) trait Refusable {
     fn refused(errors: Vec<UserError>) -> Self;
 }
 
@@ -95,10 +95,10 @@ macro_rules! payload {
         }
     };
 }
-pub(super) use payload;
+pub(in crate::graphql) use payload;
 
 /// A mutation's answer: what was done, or what to mend; everything else is a GraphQL error.
-pub(super) fn settle<T, P: Refusable>(op: &Op, answer: Answer<T>, done: impl FnOnce(T) -> P) -> Result<P> {
+pub(in crate::graphql) fn settle<T, P: Refusable>(op: &Op, answer: Answer<T>, done: impl FnOnce(T) -> P) -> Result<P> {
     match answer {
         Ok(outcome) => Ok(done(outcome)),
         Err(Problem::Mend { code, field, message }) => Ok(P::refused(vec![UserError {
@@ -112,12 +112,12 @@ pub(super) fn settle<T, P: Refusable>(op: &Op, answer: Answer<T>, done: impl FnO
 }
 
 /// Reads an id; one of another kind or form is an id that does not exist.
-pub(super) fn parse<T: std::str::FromStr>(id: &ID) -> Option<T> {
+pub(in crate::graphql) fn parse<T: std::str::FromStr>(id: &ID) -> Option<T> {
     id.parse().ok()
 }
 
 /// As [`parse`], for a mutation: `what` is the noun of the sentence.
-pub(super) fn wanted<T: std::str::FromStr>(id: &ID, field: &'static str, what: &str) -> Answer<T> {
+pub(in crate::graphql) fn wanted<T: std::str::FromStr>(id: &ID, field: &'static str, what: &str) -> Answer<T> {
     parse(id).ok_or_else(|| Problem::not_found(field, what))
 }
 
@@ -134,11 +134,11 @@ pub type Counted<T> = Connection<String, T, Total>;
 pub type Uncounted<T> = Connection<String, T>;
 
 /// Whether the caller asks how long the list is: counting is a statement of its own.
-pub(super) fn counts(ctx: &Context<'_>) -> bool {
+pub(in crate::graphql) fn counts(ctx: &Context<'_>) -> bool {
     ctx.look_ahead().field("totalCount").exists()
 }
 
-pub(super) fn counted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) -> Counted<T> {
+pub(in crate::graphql) fn counted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) -> Counted<T> {
     let total_count = i32::try_from(paged.total).unwrap_or(i32::MAX);
     let mut connection = Connection::with_additional_fields(paged.previous, paged.next, Total { total_count });
     let edges = paged.rows.into_iter().map(|(cursor, row)| Edge::new(cursor, wrap(row)));
@@ -146,7 +146,7 @@ pub(super) fn counted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) 
     connection
 }
 
-pub(super) fn uncounted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) -> Uncounted<T> {
+pub(in crate::graphql) fn uncounted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) -> Uncounted<T> {
     let mut connection = Connection::new(paged.previous, paged.next);
     let edges = paged.rows.into_iter().map(|(cursor, row)| Edge::new(cursor, wrap(row)));
     connection.edges.extend(edges);
@@ -154,7 +154,7 @@ pub(super) fn uncounted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T
 }
 
 /// What a page costs: its rows times what is asked of each.
-pub(super) fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
+pub(in crate::graphql) fn page_cost(first: Option<i32>, last: Option<i32>, child: usize) -> usize {
     let rows = first.or(last).unwrap_or(crate::page::PAGE_DEFAULT as i32);
     1 + usize::try_from(rows.clamp(1, crate::page::PAGE_MAX)).unwrap_or(1) * child
 }
@@ -175,7 +175,7 @@ pub struct IngestAddresses {
     rtmp: String,
 }
 
-pub(super) fn ingest(ctx: &Context<'_>) -> IngestAddresses {
+pub(in crate::graphql) fn ingest(ctx: &Context<'_>) -> IngestAddresses {
     IngestAddresses {
         rtmp: Op::of(ctx).services().urls.api_ingest_url.clone(),
     }

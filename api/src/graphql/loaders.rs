@@ -7,7 +7,7 @@ use async_graphql::{Context, Error, Result};
 
 use crate::op::Op;
 use crate::page::{Page, Paged};
-use crate::{asset, broadcast, channel, member, playback_id, stream_key};
+use crate::{asset, broadcast, channel, member, playback_id, stream_key, webhook};
 
 /// Loads on behalf of one operation.
 pub struct Load(pub(super) Op);
@@ -52,6 +52,22 @@ key!(
 key!(
     /// A member by the person's id.
     PersonBy
+);
+key!(
+    /// A webhook endpoint by its id.
+    EndpointBy
+);
+key!(
+    /// An event by its id.
+    EventBy
+);
+key!(
+    /// The deliveries of an event.
+    DeliveriesOf
+);
+key!(
+    /// The attempts of a delivery.
+    AttemptsOf
 );
 
 /// A page of a channel's keys.
@@ -136,6 +152,48 @@ impl Loader<PersonBy> for Load {
             .into_iter()
             .map(|row| (PersonBy(row.user_id.clone()), row))
             .collect())
+    }
+}
+
+impl Loader<EndpointBy> for Load {
+    type Value = webhook::endpoint::Endpoint;
+    type Error = Error;
+    async fn load(&self, keys: &[EndpointBy]) -> Loaded<EndpointBy, webhook::endpoint::Endpoint> {
+        let found = webhook::endpoint::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (EndpointBy(row.webhook_endpoint_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<EventBy> for Load {
+    type Value = webhook::event::Event;
+    type Error = Error;
+    async fn load(&self, keys: &[EventBy]) -> Loaded<EventBy, webhook::event::Event> {
+        let found = webhook::event::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found
+            .into_iter()
+            .map(|row| (EventBy(row.event_id.clone()), row))
+            .collect())
+    }
+}
+
+impl Loader<DeliveriesOf> for Load {
+    type Value = Vec<webhook::log::Delivery>;
+    type Error = Error;
+    async fn load(&self, keys: &[DeliveriesOf]) -> Loaded<DeliveriesOf, Vec<webhook::log::Delivery>> {
+        let found = webhook::log::of_events(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found.into_iter().map(|(id, rows)| (DeliveriesOf(id), rows)).collect())
+    }
+}
+
+impl Loader<AttemptsOf> for Load {
+    type Value = Vec<webhook::log::Attempt>;
+    type Error = Error;
+    async fn load(&self, keys: &[AttemptsOf]) -> Loaded<AttemptsOf, Vec<webhook::log::Attempt>> {
+        let found = webhook::log::attempts(&self.0, &ids(keys, |key| &key.0)).await?;
+        Ok(found.into_iter().map(|(id, rows)| (AttemptsOf(id), rows)).collect())
     }
 }
 

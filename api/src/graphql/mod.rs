@@ -20,6 +20,7 @@ mod playback_id;
 mod stream_key;
 mod subscription;
 mod tenant;
+mod webhook;
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Interface, MergedObject, Object, Result};
@@ -53,6 +54,9 @@ pub enum Node {
     User(account::User),
     Session(account::Session),
     AuditEntry(tenant::AuditEntry),
+    WebhookEndpoint(webhook::WebhookEndpoint),
+    WebhookEvent(webhook::WebhookEvent),
+    WebhookDelivery(webhook::WebhookDelivery),
 }
 
 /// Any object by its id.
@@ -61,7 +65,8 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// A channel, stream key, broadcast, asset, playback id, member, invitation, API token, or the tenant, by its id.
+    /// A channel, stream key, broadcast, asset, playback id, member, invitation, API token, webhook endpoint, event, delivery, or
+    /// the tenant, by its id.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
         let op = Op::of(ctx);
         op.require(Action::TenantRead)?;
@@ -102,6 +107,18 @@ impl NodeQuery {
                 .await?
                 .map(|row| tenant::ApiToken(row).into()));
         }
+        if let Some(id) = common::parse(&id) {
+            let found = crate::webhook::endpoint::by_id(op, id).await?;
+            return Ok(found.map(|row| webhook::WebhookEndpoint(row).into()));
+        }
+        if let Some(id) = common::parse(&id) {
+            let found = crate::webhook::event::by_id(op, id).await?;
+            return Ok(found.map(|row| webhook::WebhookEvent(row).into()));
+        }
+        if let Some(id) = common::parse(&id) {
+            let found = crate::webhook::log::by_id(op, id).await?;
+            return Ok(found.map(|row| webhook::WebhookDelivery(row).into()));
+        }
         let tenant = crate::tenant::of_op(op).await?;
         Ok((tenant.tenant_id == id.0).then(|| tenant::Tenant(tenant).into()))
     }
@@ -117,6 +134,7 @@ pub struct Query(
     playback_id::PlaybackIdQuery,
     broadcast::BroadcastQuery,
     asset::AssetQuery,
+    webhook::WebhookQuery,
 );
 
 #[derive(Default, MergedObject)]
@@ -126,6 +144,7 @@ pub struct Mutation(
     channel::ChannelMutation,
     stream_key::StreamKeyMutation,
     playback_id::PlaybackIdMutation,
+    webhook::WebhookMutation,
 );
 
 /// The schema, ready to execute.

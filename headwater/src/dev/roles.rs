@@ -108,6 +108,8 @@ pub async fn start(
         ("api-public-url", format!("http://{}", config.api_listen)),
         ("api-playback-url", format!("http://{}", config.http_listen)),
         ("api-ingest-url", format!("rtmp://{}/live", config.rtmp_listen)),
+        // Whoever develops a receiver runs it here.
+        ("api-webhook-allow", "127.0.0.0/8,::1/128".to_string()),
         database,
         rpc,
         hints,
