@@ -394,6 +394,7 @@ async fn postgres_itself_shows_a_restricted_role_one_tenant_alone() -> Outcome {
             "audit_entry",
             "broadcast",
             "channel",
+            "event_counter",
             "idempotency",
             "invitation",
             "lease",
@@ -401,7 +402,12 @@ async fn postgres_itself_shows_a_restricted_role_one_tenant_alone() -> Outcome {
             "playback_id",
             "publish",
             "stream_key",
-            "tenant"
+            "tenant",
+            "webhook_attempt",
+            "webhook_delivery",
+            "webhook_endpoint",
+            "webhook_event",
+            "webhook_queue"
         ]
     );
     for table in &tables {
