@@ -36,6 +36,8 @@ pub(crate) const REPLAYS_MAX: usize = 64;
 pub(crate) const LIVE_ANSWER: Duration = Duration::from_secs(1);
 /// The same for a replay, which hardly ever changes.
 pub(crate) const REPLAY_ANSWER: Duration = Duration::from_secs(30);
+/// How long a request for a state other than the present one is held; then the present one is its answer.
+pub(crate) const STATE_HOLD: Duration = Duration::from_secs(20);
 /// An api that has not answered by then counts as down for this request: the last answer is used.
 pub(crate) const RESOLVE: Duration = Duration::from_secs(2);
 /// A live broadcast nobody has asked for during this time is no longer followed.

@@ -5,8 +5,8 @@ mod support;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use support::client::{get, send};
-use support::farm::{BROADCAST, CHANNEL, FakeWorker, Farm, OTHER, TENANT};
+use support::client::{Answer, get, send};
+use support::farm::{BROADCAST, CHANNEL, FakeWorker, Farm, OTHER, TENANT, ended, offline};
 use support::media::{Recipe, make};
 
 fn url(file: &str) -> String {
@@ -87,6 +87,42 @@ async fn every_address_of_a_live_broadcast_answers() {
     ] {
         assert!(state.text().contains(fact), "{fact} in {}", state.text());
     }
+}
+
+#[tokio::test]
+async fn whoever_names_the_present_state_is_answered_when_it_changes() {
+    let (farm, worker, ..) = live(4, 1).await;
+    farm.api.answer(CHANNEL, offline());
+    let path = format!("/{CHANNEL}/state.json");
+    let version = |answer: &Answer| {
+        let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        json["version"].as_str().map(str::to_owned).expect("a version")
+    };
+    let offline = version(&get(farm.origin, &path).await);
+    let held = format!("{path}?after={offline}");
+    let at = farm.origin;
+    let ask = move |path: String| async move { get(at, &path).await };
+    let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(ask(held.clone()))).collect();
+    // Something else than what is: at once.
+    let other = get(farm.origin, &format!("{path}?after=live.br_other")).await;
+    assert_eq!(version(&other), offline);
+    assert!(
+        waiting.iter().all(|waiting| !waiting.is_finished()),
+        "nothing has changed"
+    );
+    farm.goes_live(&worker, 1);
+    farm.hint(CHANNEL).await;
+    for waiting in waiting {
+        let answer = waiting.await.expect("no panic");
+        assert!(answer.text().contains("\"state\":\"live\""), "{}", answer.text());
+        assert_ne!(version(&answer), offline);
+    }
+    // Without a hint too, only later.
+    let live = version(&get(farm.origin, &path).await);
+    let waiting = tokio::spawn(ask(format!("{path}?after={live}")));
+    farm.api.answer(CHANNEL, ended("channel"));
+    let answer = waiting.await.expect("no panic");
+    assert!(answer.text().contains("\"state\":\"ended\""), "{}", answer.text());
 }
 
 #[tokio::test]

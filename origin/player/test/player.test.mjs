@@ -2,18 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { load } from './load.mjs'
 
-const { parseState, nextDelayMs, isOnAir } = await load('player/state.ts')
+const { parseState, nextDelayMs, restOfDelayMs, awaitedVersion, isOnAir } = await load('player/state.ts')
 const { Recovery } = await load('player/recovery.ts')
 const { Progress } = await load('player/progress.ts')
 const { qualityLabel } = await load('player/engine.ts')
 const { readOptions } = await load('embed/options.ts')
 
 test('a state is read with nothing in it trusted', () => {
-  const live = parseState({ state: 'live', kind: 'channel', title: 'T', broadcast_id: 'br_1', started_ms: 5, replay_playback_id: null })
-  assert.deepEqual(live, { state: 'live', kind: 'channel', title: 'T', broadcastId: 'br_1', startedMs: 5, replayPlaybackId: null })
+  const live = parseState({ state: 'live', kind: 'channel', title: 'T', broadcast_id: 'br_1', started_ms: 5, replay_playback_id: null, version: 'live.br_1' })
+  assert.deepEqual(live, { state: 'live', kind: 'channel', title: 'T', broadcastId: 'br_1', startedMs: 5, replayPlaybackId: null, version: 'live.br_1' })
   for (const wrong of [null, 7, 'live', [], {}, { state: 'LIVE' }, { state: 3 }]) assert.equal(parseState(wrong), null)
   const odd = parseState({ state: 'ended', kind: 9, title: { a: 1 }, broadcast_id: '', started_ms: 'x' })
-  assert.deepEqual(odd, { state: 'ended', kind: 'channel', title: '', broadcastId: null, startedMs: null, replayPlaybackId: null })
+  assert.deepEqual(odd, { state: 'ended', kind: 'channel', title: '', broadcastId: null, startedMs: null, replayPlaybackId: null, version: null })
   assert.equal(parseState({ state: 'live', title: 'x'.repeat(9999) }).title.length, 300)
 })
 
@@ -24,13 +24,27 @@ test('media may come while live, reconnecting or finishing', () => {
 
 test('looks are frequent before a broadcast, rare during one, spread by jitter, and back off', () => {
   const seen = (state) => ({ ok: true, state: { state } })
-  assert.equal(nextDelayMs(seen('offline'), 0, false, 0.5), 1_500)
+  assert.equal(nextDelayMs(seen('offline'), 0, false, 0.5), 1_000)
   assert.equal(nextDelayMs(seen('live'), 0, false, 0.5), 15_000)
-  assert.equal(nextDelayMs(seen('offline'), 0, false, 0), 750)
-  assert.ok(nextDelayMs(seen('offline'), 0, false, 0.999) < 2_250)
-  assert.equal(nextDelayMs(seen('offline'), 0, true, 0.5), 4_500)
+  assert.equal(nextDelayMs(seen('offline'), 0, false, 0), 500)
+  assert.ok(nextDelayMs(seen('offline'), 0, false, 0.999) < 1_500)
+  assert.equal(nextDelayMs(seen('offline'), 0, true, 0.5), 3_000)
   const failure = { ok: false, failure: 'unreachable' }
   assert.deepEqual([1, 2, 3, 9, 99].map((n) => nextDelayMs(failure, n, false, 0.5)), [2_000, 4_000, 8_000, 20_000, 20_000])
+})
+
+test('the next state is waited for at the origin, except during a broadcast and after one', () => {
+  const seen = (state, version = state) => ({ ok: true, state: { state, version } })
+  const awaited = ['offline', 'live', 'reconnecting', 'finishing', 'ended'].map((state) => awaitedVersion(seen(state)))
+  assert.deepEqual(awaited, ['offline', null, 'reconnecting', 'finishing', null])
+  assert.equal(awaitedVersion(seen('offline', null)), null, 'an origin without versions is polled')
+  assert.equal(awaitedVersion({ ok: false, failure: 'unreachable' }), null)
+  // Not held yet, held to the end, changed: at once. Asked to be held and not: at the usual pace.
+  assert.equal(restOfDelayMs(1_000, seen('offline'), null, 10), 100)
+  assert.equal(restOfDelayMs(1_000, seen('offline'), 'offline', 20_000), 100)
+  assert.equal(restOfDelayMs(1_000, seen('reconnecting'), 'offline', 3), 100)
+  assert.equal(restOfDelayMs(1_000, seen('offline'), 'offline', 5), 995)
+  assert.equal(restOfDelayMs(15_000, seen('live'), 'offline', 5), 15_000)
 })
 
 test('network failures are retried for ever, ever more slowly, until pictures move', () => {

@@ -136,7 +136,7 @@ impl Origin {
                 Class::Download,
                 self.download(headers, (playback, broadcast), uri.query()).await,
             ),
-            Route::State { playback } => (Class::State, self.state(playback).await),
+            Route::State { playback } => (Class::State, self.state(playback, uri.query()).await),
             Route::Media {
                 playback,
                 broadcast,

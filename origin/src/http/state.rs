@@ -1,4 +1,4 @@
-//! What the embed player asks: `GET /{playback}/state.json`.
+//! What the embed player asks: `GET /{playback}/state.json`, and `?after={version}` to be told of the next change.
 
 use bytes::Bytes;
 use http::Response;
@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::answer::{self, Cache, Kind, Refusal};
 use super::body::Body;
 use super::{Origin, refusal};
-use crate::playback::resolve::State;
 
 #[derive(Serialize)]
 struct PlayerState<'a> {
-    state: State,
+    state: &'static str,
+    version: String,
     kind: &'static str,
     title: &'a str,
     latency_mode: &'a str,
@@ -21,10 +21,12 @@ struct PlayerState<'a> {
 }
 
 impl Origin {
-    pub(super) async fn state(&self, playback: &str) -> Result<Response<Body>, Refusal> {
-        let now = self.broadcasts.state(playback).await.map_err(refusal::find)?;
+    pub(super) async fn state(&self, playback: &str, query: Option<&str>) -> Result<Response<Body>, Refusal> {
+        let after = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("after=")));
+        let now = self.broadcasts.state(playback, after).await.map_err(refusal::find)?;
         let state = PlayerState {
-            state: now.state,
+            state: now.state.as_str(),
+            version: now.version(),
             kind: if now.is_replay { "replay" } else { "channel" },
             title: &now.title,
             latency_mode: &now.latency_mode,

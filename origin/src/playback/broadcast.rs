@@ -286,7 +286,7 @@ impl Waiting {
         })
     }
 
-    fn enter(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         if self.taken.fetch_add(1, Ordering::Relaxed) >= self.places_max {
             self.taken.fetch_sub(1, Ordering::Relaxed);
             return None;
@@ -297,7 +297,7 @@ impl Waiting {
 }
 
 /// One place, given back when dropped.
-struct Place(Arc<Waiting>);
+pub(crate) struct Place(Arc<Waiting>);
 
 impl Drop for Place {
     fn drop(&mut self) {

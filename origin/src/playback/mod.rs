@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::limits::{FOLLOW_IDLE, REPLAYS_MAX};
+use crate::limits::{FOLLOW_IDLE, LIVE_ANSWER, REPLAYS_MAX, STATE_HOLD};
 use crate::lock;
 use crate::telemetry::Meters;
 use broadcast::{Broadcast, Scope, Waiting};
@@ -119,9 +119,31 @@ impl Broadcasts {
         Ok(Shown { now, broadcast })
     }
 
-    /// What the api says of `playback`.
-    pub(crate) async fn state(&self, playback: &str) -> Result<Arc<Resolved>, FindError> {
-        Ok(self.context.resolver.resolve(playback).await?.1)
+    /// What the api says of `playback`: at once, or where `after` names the present [`Resolved::version`] as soon as that
+    /// changes, within [`STATE_HOLD`]. Where too many wait already, at once as well.
+    pub(crate) async fn state(&self, playback: &str, after: Option<&str>) -> Result<Arc<Resolved>, FindError> {
+        let resolver = &self.context.resolver;
+        let (playback, mut now) = resolver.resolve(playback).await?;
+        let Some(after) = after.filter(|after| *after == now.version()) else {
+            return Ok(now);
+        };
+        let Some(_place) = self.context.waiting.enter() else {
+            return Ok(now);
+        };
+        let deadline = Instant::now() + STATE_HOLD;
+        let mut news = playback.news();
+        // What changed before we listened is in the next answer.
+        while now.version() == after {
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => break,
+                () = self.context.stop.cancelled() => break,
+                _ = news.changed() => {}
+                // Hints may be lost.
+                () = tokio::time::sleep(2 * LIVE_ANSWER) => {}
+            }
+            now = resolver.resolve(&playback.id).await?.1;
+        }
+        Ok(now)
     }
 
     fn known(&self, id: &str, now: &Resolved) -> Option<Arc<Broadcast>> {

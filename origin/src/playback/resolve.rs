@@ -8,7 +8,6 @@ use headwater_model::proto::api::playback_client::PlaybackClient;
 use headwater_model::proto::api::resolve_response::State as ProtoState;
 use headwater_model::proto::api::{ResolveRequest, ResolveResponse};
 use headwater_platform::rpc;
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::Code;
@@ -22,8 +21,7 @@ use crate::telemetry::Meters;
 const ANSWER_AGE_MAX: Duration = Duration::from_secs(5);
 
 /// Where a playback id stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Offline,
     Live,
@@ -36,6 +34,17 @@ impl State {
     /// Whether a worker runs the broadcast.
     pub(crate) fn is_running(self) -> bool {
         matches!(self, Self::Live | Self::Reconnecting)
+    }
+
+    /// As players read it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Live => "live",
+            Self::Reconnecting => "reconnecting",
+            Self::Ended => "ended",
+            Self::Finishing => "finishing",
+        }
     }
 }
 
@@ -56,6 +65,17 @@ pub(crate) struct Resolved {
     pub latency_mode: String,
     /// Of the broadcast's trace; empty when traces are not exported.
     pub traceparent: String,
+}
+
+impl Resolved {
+    /// A word that changes whenever a viewer should see something else; the same at every origin.
+    pub(crate) fn version(&self) -> String {
+        let state = self.state.as_str();
+        match self.broadcast.as_str() {
+            "" => state.to_owned(),
+            broadcast => format!("{state}.{broadcast}"),
+        }
+    }
 }
 
 impl From<ResolveResponse> for Resolved {

@@ -133,6 +133,17 @@ pub fn live(worker: &FakeWorker, generation: u64) -> ResolveResponse {
     }
 }
 
+/// Nothing has been broadcast on the channel.
+pub fn offline() -> ResolveResponse {
+    ResolveResponse {
+        state: State::Offline.into(),
+        tenant_id: TENANT.into(),
+        kind: "channel".into(),
+        latency_mode: "low".into(),
+        ..Default::default()
+    }
+}
+
 /// `BROADCAST` has ended; the address is a replay's own, or the channel's.
 pub fn ended(kind: &str) -> ResolveResponse {
     ResolveResponse {

@@ -112,7 +112,7 @@ export class Double {
     if (head === 'time') return send(200, new Date().toISOString())
     if (head === 'page') return send(200, `<!doctype html><html lang="en"><title>A page</title><h1>A page</h1><script src="/embed.js" data-playback-id="${this.playbackId}" data-title="Concert"></script>`, '.html')
     if (head !== this.playbackId) return send(404, '{}')
-    if (rest[0] === 'state.json') return send(200, JSON.stringify(this.#stateJson()))
+    if (rest[0] === 'state.json') return send(200, JSON.stringify(await this.#stateAfter(url.searchParams.get('after'))))
     if (this.#state === 'offline') return send(404, '{}')
     if (rest[0] === 'dvr.m3u8' || rest[0] === 'main.m3u8') return send(200, this.#multivariant(), '.m3u8')
     if (rest[0] === 'manifest.mpd') return send(200, this.#manifest(), '.mpd')
@@ -208,8 +208,18 @@ ${ended ? '' : '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="
 </MPD>`
   }
 
+  /** The state; where `version` names the present one, the next, within 20 s. */
+  async #stateAfter(version) {
+    const giveUpMs = Date.now() + 20_000
+    while (version === this.#stateJson().version && Date.now() < giveUpMs && !this.fault) {
+      await new Promise((resolve) => setTimeout(resolve, 25))
+    }
+    return this.#stateJson()
+  }
+
   #stateJson() {
     return {
+      version: `${this.#state}.${this.#broadcast}`,
       state: this.#state, kind: this.kind, title: this.title, latency_mode: 'low',
       broadcast_id: this.#state === 'offline' ? null : `br_${this.#broadcast}`,
       started_ms: this.#anchors[0]?.wallMs ?? null, replay_playback_id: this.replayPlaybackId,

@@ -1,3 +1,5 @@
+import { withPlace } from './held.ts'
+
 /** The state of a playback id as `/{playback_id}/state.json` tells it. */
 export interface ChannelState {
   readonly state: 'offline' | 'live' | 'reconnecting' | 'finishing' | 'ended'
@@ -7,6 +9,8 @@ export interface ChannelState {
   /** When the broadcast started, in milliseconds since 1970; null when unknown. */
   readonly startedMs: number | null
   readonly replayPlaybackId: string | null
+  /** What the origin calls this state; a request that names it is answered when it has changed. */
+  readonly version: string | null
 }
 
 /** Why the state could not be read: the origin answered with a refusal, or did not answer at all. */
@@ -17,9 +21,13 @@ export type Observation = { readonly ok: true; readonly state: ChannelState } | 
 
 const STATES = ['offline', 'live', 'reconnecting', 'finishing', 'ended'] as const
 const REQUEST_TIMEOUT_MS = 8_000
+/** A request for the next state is held for 20 s at the origin. */
+const HELD_REQUEST_TIMEOUT_MS = 30_000
+/** Least pause between two looks. */
+const LOOK_PAUSE_MS = 100
 
 /** Delays between two looks at the state, in milliseconds, before jitter. */
-const OFFLINE_DELAY_MS = 1_500
+const OFFLINE_DELAY_MS = 1_000
 const RECONNECTING_DELAY_MS = 2_500
 const LIVE_DELAY_MS = 15_000
 const ENDED_DELAY_MS = 12_000
@@ -39,12 +47,18 @@ export function parseState(json: unknown): ChannelState | null {
     broadcastId: text(fields['broadcast_id']),
     startedMs: typeof fields['started_ms'] === 'number' ? fields['started_ms'] : null,
     replayPlaybackId: text(fields['replay_playback_id']),
+    version: text(fields['version']),
   }
 }
 
 /** True while more media of the broadcast may come. */
 export function isOnAir(state: ChannelState): boolean {
   return state.state === 'live' || state.state === 'reconnecting' || state.state === 'finishing'
+}
+
+/** The version after which the next look asks, where the origin is to answer as soon as there is something to see. */
+export function awaitedVersion(last: Observation): string | null {
+  return last.ok && last.state.state !== 'live' && last.state.state !== 'ended' ? last.state.version : null
 }
 
 /**
@@ -58,6 +72,16 @@ export function nextDelayMs(last: Observation, failuresInARow: number, hidden: b
   return nominal * (hidden ? HIDDEN_FACTOR : 1) * (0.5 + random)
 }
 
+/**
+ * What is left of `delayMs` after a look for the state after `asked` that took `tookMs`. The next state is asked for at
+ * once, unless the origin was asked to wait for it and did not.
+ */
+export function restOfDelayMs(delayMs: number, last: Observation, asked: string | null, tookMs: number): number {
+  const version = awaitedVersion(last)
+  if (!version) return delayMs
+  return version === asked ? Math.max(delayMs - tookMs, LOOK_PAUSE_MS) : LOOK_PAUSE_MS
+}
+
 function delayOf(state: ChannelState): number {
   switch (state.state) {
     case 'offline': return OFFLINE_DELAY_MS
@@ -68,12 +92,17 @@ function delayOf(state: ChannelState): number {
   }
 }
 
-/** Looks once. Never throws: a failure is an observation too. */
-export async function observe(url: string): Promise<Observation> {
+/**
+ * Looks once: at the state, or at the first one after `version`. Never throws: a failure is an observation too. `signal`
+ * ends it early.
+ */
+export async function observe(url: string, version: string | null, signal: AbortSignal): Promise<Observation> {
   const abort = new AbortController()
-  const timer = setTimeout(() => abort.abort(), REQUEST_TIMEOUT_MS)
+  const timer = setTimeout(() => abort.abort(), version ? HELD_REQUEST_TIMEOUT_MS : REQUEST_TIMEOUT_MS)
+  signal.addEventListener('abort', () => abort.abort())
+  const address = version ? `${url}?after=${encodeURIComponent(version)}` : url
   try {
-    const response = await fetch(url, { signal: abort.signal, credentials: 'omit' })
+    const response = await fetch(address, { signal: abort.signal, credentials: 'omit' })
     if (response.status === 404 || response.status === 410) return { ok: false, failure: 'not-found' }
     if (response.status === 401 || response.status === 403) return { ok: false, failure: 'refused' }
     if (!response.ok) return { ok: false, failure: 'unreachable' }
@@ -90,7 +119,9 @@ export async function observe(url: string): Promise<Observation> {
 export class StateWatch {
   #timer: ReturnType<typeof setTimeout> | undefined
   #failures = 0
-  #looking = false
+  /** Ends the look under way; null where there is none. */
+  #looking: AbortController | null = null
+  #held = false
   readonly #url: string
   readonly #onObservation: (observation: Observation) => void
 
@@ -99,15 +130,29 @@ export class StateWatch {
     this.#onObservation = onObservation
   }
 
-  /** Looks at once, for instance because playback ran dry. A look under way is enough. */
+  /** Looks at once, for instance because playback ran dry. A quick look under way is enough; one that is held is not. */
   async now(): Promise<void> {
-    if (this.#looking) return
+    if (this.#looking && !this.#held) return
+    this.#looking?.abort()
+    await this.#look(null)
+  }
+
+  async #look(version: string | null): Promise<void> {
     clearTimeout(this.#timer)
-    this.#looking = true
-    const observation = await observe(this.#url)
-    this.#looking = false
+    const looking = new AbortController()
+    this.#looking = looking
+    this.#held = version !== null
+    const startedMs = performance.now()
+    const asked = document.hidden ? null : version
+    const observation = asked
+      ? await withPlace((mayHold) => observe(this.#url, mayHold ? asked : null, looking.signal))
+      : await observe(this.#url, null, looking.signal)
+    if (this.#looking !== looking) return
+    this.#looking = null
     this.#failures = observation.ok ? 0 : this.#failures + 1
-    this.#timer = setTimeout(() => void this.now(), nextDelayMs(observation, this.#failures, document.hidden, Math.random()))
+    const delayMs = nextDelayMs(observation, this.#failures, document.hidden, Math.random())
+    const restMs = restOfDelayMs(delayMs, observation, version, performance.now() - startedMs)
+    this.#timer = setTimeout(() => void this.#look(awaitedVersion(observation)), restMs)
     this.#onObservation(observation)
   }
 }
