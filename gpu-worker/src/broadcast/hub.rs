@@ -193,6 +193,12 @@ impl Hub {
             unstored
                 .skip(UNSTORED_SEGMENTS_MAX)
                 .for_each(|kept| kept.parts = Vec::new());
+            // Renditions that are made no more are forgotten as the others move on.
+            if let Some(first) = line.front().map(|kept| kept.seq.min(durable_seq)) {
+                state
+                    .lines
+                    .retain(|_, line| line.back().is_some_and(|kept| kept.seq >= first));
+            }
         }
         state.tell(Kind::Segment(segment));
     }

@@ -96,6 +96,7 @@ impl<'a> Page<'a> {
         let latency = self.window.settings().latency;
         let period = |(epoch, before): (&'a Epoch, u64)| {
             let span = Span {
+                window: self.window,
                 view: self.view,
                 epoch,
                 before,

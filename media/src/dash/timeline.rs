@@ -3,7 +3,7 @@
 use crate::hls::text;
 use crate::time::{MediaTime, Round, Timescale};
 use crate::window::key::SegmentName;
-use crate::window::{Epoch, Rendition, SlotKind, Track, View};
+use crate::window::{Epoch, Rendition, SlotKind, Track, View, Window};
 
 /// One `S`, or a run of equal ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +31,7 @@ pub(super) struct Timeline {
 
 /// What of the window a period covers.
 pub(super) struct Span<'a> {
+    pub(super) window: &'a Window,
     pub(super) view: &'a View,
     pub(super) epoch: &'a Epoch,
     /// First number of the epoch that follows.
@@ -47,7 +48,7 @@ impl Timeline {
         let scale = rendition.scale();
         let ticks = |t: MediaTime, round| u64::try_from(t.to(scale, round).ticks).unwrap_or(0);
         let mut last_duration = None;
-        for (slot, kind) in span.view.listed(Some(track)) {
+        for (slot, kind) in span.view.listed(span.window, &rendition.name) {
             if slot.seq < span.epoch.first_seq || slot.seq >= span.before {
                 continue;
             }

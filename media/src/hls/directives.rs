@@ -116,7 +116,9 @@ pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives
     let track = window.track(rendition);
     // What playlists list last depends on the newest few slots alone.
     let target_ms = i64::from(window.settings().latency.target_duration_s()) * 1_000;
-    let listed = window.view(Some(target_ms * 6)).and_then(|view| view.last_seq(track));
+    let listed = window
+        .view(Some(target_ms * 6))
+        .and_then(|view| view.last_seq(window, rendition));
     // The number of the segment that is being made, or made next.
     let open = match listed {
         Some(last) => last.saturating_add(1),
@@ -140,10 +142,12 @@ pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives
     let (Some(part), true) = (directives.part, advertises_parts(window)) else {
         return Reload::Wait;
     };
-    let made = track
-        .and_then(|t| t.open())
-        .filter(|o| o.seq == open)
-        .map_or(0, |o| o.parts.len() as u32);
+    let made = if window.is_without(rendition, open) {
+        window.lead_parts(open).map(|(_, open)| open)
+    } else {
+        track.and_then(|t| t.open()).filter(|o| o.seq == open)
+    };
+    let made = made.map_or(0, |o| o.parts.len() as u32);
     let made = if msn == open { made } else { 0 };
     if part < made {
         Reload::Now

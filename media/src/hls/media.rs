@@ -7,7 +7,9 @@ use super::text;
 use crate::segmenter::LatencyMode;
 use crate::time::{MediaTime, Timescale};
 use crate::window::key::{PublicName, SegmentName};
-use crate::window::{Epoch, PARTS_KEPT_TARGETS, Part, Segment, Slot, SlotKind, Track, View, Window};
+use crate::window::{
+    Epoch, OpenSegment, PARTS_KEPT_TARGETS, Part, Rendition, Segment, Slot, SlotKind, Track, View, Window,
+};
 
 /// `CAN-SKIP-UNTIL`, target durations: the least that the standard allows.
 const SKIP_UNTIL_TARGETS: i64 = 6;
@@ -90,7 +92,7 @@ pub fn media_playlist(window: &Window, rendition: &str, options: &MediaOptions) 
     let track = window.track(rendition);
     let view = window.view(options.keep_ms).or_else(|| first_parts(window, track))?;
     let first = view.slots.first().map_or_else(|| first_open(track), |slot| slot.seq);
-    let listed = view.last_seq(track);
+    let listed = view.last_seq(window, rendition);
     let mut page = Page {
         window,
         rendition,
@@ -189,7 +191,7 @@ impl Page<'_> {
             out.push('\n');
         }
         let date_all = self.view.slots.len() <= DATE_ALL_SLOTS_MAX;
-        for (slot, kind) in self.view.listed(self.track).skip(skipped) {
+        for (slot, kind) in self.view.listed(self.window, self.rendition).skip(skipped) {
             let Some((rank, epoch)) = self.window.epoch_of(slot.seq) else {
                 continue;
             };
@@ -200,16 +202,25 @@ impl Page<'_> {
             }
             before.any = true;
         }
-        let last = self.view.last_seq(self.track);
+        let last = self.view.last_seq(self.window, self.rendition);
         let open_seq = last.map_or(self.first, |last| last + 1);
         let open = self
             .track
             .and_then(Track::open)
             .filter(|o| o.seq == open_seq && advertises_parts(self.window));
-        if let (Some(open), Some((rank, epoch))) = (open, self.window.epoch_of(open_seq)) {
+        let Some((rank, epoch)) = self.window.epoch_of(open_seq) else {
+            return;
+        };
+        if let Some(open) = open {
             let start = open.parts.first().map_or(0, |part| part.decode_time);
             self.lead_in(out, open_seq, start, rank, epoch, true, &mut before);
             self.parts(out, open.seq, &open.parts, epoch);
+        } else if let Some((lead, open)) = self.open_gap(open_seq) {
+            let start = open.parts.first().map_or(0, |part| part.decode_time);
+            self.gap_in(out, open_seq, MediaTime::new(start, lead.scale()), rank, epoch, &before);
+            for part in &open.parts {
+                self.part(out, open_seq, part, lead.scale(), true);
+            }
         }
     }
 
@@ -289,15 +300,27 @@ impl Page<'_> {
         }
     }
 
-    fn gap(&self, out: &mut String, slot: &Slot, rank: usize, epoch: &Epoch, before: &mut Before) {
-        if rank > 0 && epoch.first_seq == slot.seq {
+    /// The segment that is being made by others while the epoch goes without this rendition.
+    fn open_gap(&self, seq: u64) -> Option<(&Rendition, &OpenSegment)> {
+        let known = advertises_parts(self.window) && self.window.is_without(self.rendition, seq);
+        known.then(|| self.window.lead_parts(seq)).flatten()
+    }
+
+    /// Tags that stand before a segment that is missing.
+    fn gap_in(&self, out: &mut String, seq: u64, start: MediaTime, rank: usize, epoch: &Epoch, before: &Before) {
+        let discontinuity = rank > 0 && epoch.first_seq == seq;
+        if discontinuity {
             out.push_str("#EXT-X-DISCONTINUITY\n");
         }
-        if !before.any || !before.gap {
+        if discontinuity || !before.any || !before.gap {
             out.push_str("#EXT-X-PROGRAM-DATE-TIME:");
-            text::date(out, epoch.wallclock_ms_at(slot.start));
+            text::date(out, epoch.wallclock_ms_at(start));
             out.push('\n');
         }
+    }
+
+    fn gap(&self, out: &mut String, slot: &Slot, rank: usize, epoch: &Epoch, before: &mut Before) {
+        self.gap_in(out, slot.seq, slot.start, rank, epoch, before);
         before.gap = true;
         let max = u64::from(self.window.settings().latency.target_duration_s()) * 90_000;
         let ticks = slot
@@ -314,19 +337,23 @@ impl Page<'_> {
 
     fn parts(&self, out: &mut String, seq: u64, parts: &[Part], epoch: &Epoch) {
         let scale = epoch.rendition(self.rendition).map_or(Timescale::VIDEO, |r| r.scale());
-        let target = u64::from(self.window.settings().latency.part_target_ms()) * u64::from(scale.get()) / 1_000;
         for part in parts {
-            out.push_str("#EXT-X-PART:DURATION=");
-            // A picture that the source showed for longer than a part may last is listed as long as one may.
-            text::seconds(out, u64::from(part.duration).min(target), scale);
-            out.push_str(",URI=\"");
-            part_name(out, seq, part.generation, u64::from(part.index));
-            out.push_str(if part.independent {
-                "\",INDEPENDENT=YES\n"
-            } else {
-                "\"\n"
-            });
+            self.part(out, seq, part, scale, false);
         }
+    }
+
+    fn part(&self, out: &mut String, seq: u64, part: &Part, scale: Timescale, gap: bool) {
+        let target = u64::from(self.window.settings().latency.part_target_ms()) * u64::from(scale.get()) / 1_000;
+        out.push_str("#EXT-X-PART:DURATION=");
+        // A picture that the source showed for longer than a part may last is listed as long as one may.
+        text::seconds(out, u64::from(part.duration).min(target), scale);
+        out.push_str(",URI=\"");
+        part_name(out, seq, if gap { 0 } else { part.generation }, u64::from(part.index));
+        out.push_str(match (gap, part.independent) {
+            (true, _) => "\",GAP=YES\n",
+            (false, true) => "\",INDEPENDENT=YES\n",
+            (false, false) => "\"\n",
+        });
     }
 
     /// What comes after the last segment: hint and reports, or the end.
@@ -339,15 +366,17 @@ impl Page<'_> {
             return;
         }
         let next_seq = listed.map_or(self.first, |last| last + 1);
-        let open = self.track.and_then(Track::open).filter(|open| open.seq == next_seq);
-        out.push_str("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"");
-        part_name(
-            out,
-            next_seq,
-            self.window.generation(),
-            open.map_or(0, |open| open.parts.len() as u64),
-        );
-        out.push_str("\"\n");
+        if !self.window.is_without(self.rendition, next_seq) {
+            let open = self.track.and_then(Track::open).filter(|open| open.seq == next_seq);
+            out.push_str("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"");
+            part_name(
+                out,
+                next_seq,
+                self.window.generation(),
+                open.map_or(0, |open| open.parts.len() as u64),
+            );
+            out.push_str("\"\n");
+        }
         for other in self.window.epoch().into_iter().flat_map(|e| &e.renditions) {
             if other.name != self.rendition {
                 self.report(out, &other.name);
@@ -379,13 +408,13 @@ impl Page<'_> {
             return 0;
         }
         let until_ms = i64::from(self.window.settings().latency.target_duration_s()) * 1_000 * SKIP_UNTIL_TARGETS;
-        let listed = self.view.listed(self.track).count();
+        let listed = self.view.listed(self.window, self.rendition).count();
         self.view.older_than(listed, self.open_ms(), until_ms + LEAD_SKEW_MS)
     }
 
     /// First segment that ends within three target durations of the playlist's end, open parts included.
     fn parts_from(&self) -> u64 {
-        let listed = self.view.listed(self.track).count();
+        let listed = self.view.listed(self.window, self.rendition).count();
         let kept_ms = i64::from(self.window.settings().latency.target_duration_s()) * 1_000 * PARTS_KEPT_TARGETS;
         self.first + self.view.older_than(listed, self.open_ms(), kept_ms - LEAD_SKEW_MS) as u64
     }

@@ -282,3 +282,75 @@ fn a_part_past_the_last_means_the_next_segment() {
     assert_eq!(ask("_HLS_msn=8&_HLS_part=2"), Reload::Now, "part 0 of 9 is there");
     assert_eq!(ask("_HLS_msn=7&_HLS_part=900"), Reload::Now, "long whole");
 }
+
+/// The window, with a rendition that its second epoch goes without; `made` of its two segments before that are there.
+fn window_without(made: u64) -> Window {
+    let mut window = window(LatencyMode::Low);
+    let mut epochs = window.epochs().to_vec();
+    epochs[0].renditions.insert(1, rendition("720p", Kind::Video));
+    window.apply_presentation(3, epochs).expect("the same generation");
+    for seq in 6..6 + made {
+        for name in ["source", "720p"] {
+            let segment = Segment {
+                seq,
+                generation: 3,
+                decode_time: seq as i64 * 180_000,
+                duration: 180_000,
+                size_bytes: 1,
+                parts: Vec::new(),
+            };
+            window.apply_segment(name, segment).expect("known");
+        }
+    }
+    window
+}
+
+#[test]
+fn a_rendition_that_an_epoch_goes_without_keeps_step_with_gaps() {
+    let window = window_without(2);
+    let text = media_playlist(&window, "720p", &MediaOptions::LIVE).expect("has segments");
+    let expected = "\
+#EXT-X-MEDIA-SEQUENCE:6
+#EXT-X-DISCONTINUITY-SEQUENCE:0
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MAP:URI=\"init-0.mp4\"
+#EXT-X-PROGRAM-DATE-TIME:2026-02-14T02:13:32.000Z
+#EXTINF:2.00000,
+6-3.m4s
+#EXT-X-PROGRAM-DATE-TIME:2026-02-14T02:13:34.000Z
+#EXTINF:2.00000,
+7-3.m4s
+#EXT-X-DISCONTINUITY
+#EXT-X-PROGRAM-DATE-TIME:2026-02-14T02:14:20.000Z
+#EXT-X-GAP
+#EXTINF:2.00000,
+8-0.m4s
+#EXT-X-PART:DURATION=0.33333,URI=\"9-0.0.m4s\",GAP=YES
+#EXT-X-RENDITION-REPORT:URI=\"../source/index.m3u8\",LAST-MSN=9,LAST-PART=0
+#EXT-X-RENDITION-REPORT:URI=\"../audio/index.m3u8\",LAST-MSN=9,LAST-PART=0
+";
+    let listed = text.find("#EXT-X-MEDIA-SEQUENCE").map(|at| &text[at..]);
+    assert_eq!(listed, Some(expected));
+    let ask = |query| reload_decision(&window, "720p", &Directives::parse(query).expect("sound"));
+    assert_eq!(ask("_HLS_msn=8&_HLS_part=0"), Reload::Now, "it is known to be missing");
+    assert_eq!(ask("_HLS_msn=9&_HLS_part=0"), Reload::Now);
+    assert_eq!(ask("_HLS_msn=9&_HLS_part=1"), Reload::Wait, "in step with the others");
+    assert_eq!(ask("_HLS_msn=12&_HLS_part=0"), Reload::BadRequest);
+    let options = MultivariantOptions {
+        base: "",
+        file: "index.m3u8",
+        parts_suffice: false,
+    };
+    let text = multivariant(&window, &options).expect("has renditions");
+    assert!(!text.contains("720p"), "{text}");
+}
+
+#[test]
+fn what_a_rendition_has_yet_to_make_is_no_gap() {
+    let window = window_without(1);
+    let text = media_playlist(&window, "720p", &MediaOptions::LIVE).expect("has a segment");
+    assert!(text.contains("6-3.m4s\n") && !text.contains("GAP"), "{text}");
+    assert!(text.contains("PRELOAD-HINT:TYPE=PART,URI=\"7-3.0.m4s\""), "{text}");
+    let ask = |query| reload_decision(&window, "720p", &Directives::parse(query).expect("sound"));
+    assert_eq!(ask("_HLS_msn=7&_HLS_part=0"), Reload::Wait);
+}

@@ -106,6 +106,22 @@ impl Window {
             .is_some_and(|awaited_ms| epoch.renditions.iter().all(|r| made_ms(r) < awaited_ms))
     }
 
+    /// Whether the epoch of `seq` goes without this rendition: nothing will ever come of it there.
+    pub(crate) fn is_without(&self, rendition: &str, seq: u64) -> bool {
+        self.epoch_of(seq)
+            .is_some_and(|(_, epoch)| epoch.rendition(rendition).is_none())
+    }
+
+    /// Finished parts of segment `seq` in the first rendition of its epoch that is making it: for renditions that the
+    /// epoch goes without, and that keep step with gaps.
+    pub(crate) fn lead_parts(&self, seq: u64) -> Option<(&Rendition, &OpenSegment)> {
+        let (_, epoch) = self.epoch_of(seq)?;
+        epoch.renditions.iter().find_map(|rendition| {
+            let open = self.track(&rendition.name)?.open()?;
+            (open.seq == seq).then_some((rendition, open))
+        })
+    }
+
     fn lead(&self, seq: u64) -> Option<Slot> {
         let (_, epoch) = self.epoch_of(seq)?;
         epoch.renditions.iter().find_map(|rendition| {
@@ -157,8 +173,14 @@ impl View {
         }
     }
 
-    /// What `track` has in each slot, oldest first; ends before the first segment that it has yet to make.
-    pub fn listed<'a>(&'a self, track: Option<&'a Track>) -> impl Iterator<Item = (Slot, SlotKind<'a>)> {
+    /// What `rendition` has in each slot, oldest first; ends before the first segment that it has yet to make. Where an
+    /// epoch goes without it, gaps take the place of its segments at once.
+    pub fn listed<'a>(
+        &'a self,
+        window: &'a Window,
+        rendition: &'a str,
+    ) -> impl Iterator<Item = (Slot, SlotKind<'a>)> + 'a {
+        let track = window.track(rendition);
         let made = track.map_or(0, |t| {
             t.open()
                 .map(|o| o.seq)
@@ -172,16 +194,18 @@ impl View {
             let segment = track.and_then(|t| t.segment(slot.seq));
             match segment {
                 Some(segment) => Some((*slot, SlotKind::Segment(segment))),
-                None if slot.seq < gaps_before => Some((*slot, SlotKind::Gap)),
+                None if slot.seq < gaps_before || window.is_without(rendition, slot.seq) => {
+                    Some((*slot, SlotKind::Gap))
+                }
                 None => None,
             }
         })
     }
 
-    /// Number of the newest segment in `track`'s playlist, which may be a gap.
-    pub fn last_seq(&self, track: Option<&Track>) -> Option<u64> {
+    /// Number of the newest segment in the playlist of `rendition`, which may be a gap.
+    pub fn last_seq(&self, window: &Window, rendition: &str) -> Option<u64> {
         let first = self.slots.first()?.seq;
-        let count = self.listed(track).count() as u64;
+        let count = self.listed(window, rendition).count() as u64;
         (count > 0).then(|| first + count - 1)
     }
 

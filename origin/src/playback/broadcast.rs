@@ -134,10 +134,17 @@ impl Broadcast {
 
     /// Changes the state, keeps the account of bytes in memory, and tells those whom it concerns.
     pub(crate) fn change<T>(&self, scope: Scope<'_>, change: impl FnOnce(&mut State) -> T) -> T {
+        // A rendition that the newest epoch goes without keeps step with the others, with gaps.
+        let mut gone = Vec::new();
         let (outcome, added_bytes) = {
             let mut state: RwLockWriteGuard<'_, State> = self.state.write().unwrap_or_else(PoisonError::into_inner);
             let before = state.media.size_bytes() as i64;
             let outcome = change(&mut state);
+            if let (Scope::Rendition(_), Some(epoch)) = (scope, state.window.epoch()) {
+                let lines = lock(&self.lines);
+                let without = lines.iter().filter(|(name, _)| epoch.rendition(name).is_none());
+                gone.extend(without.map(|(_, line)| line.clone()));
+            }
             (outcome, state.media.size_bytes() as i64 - before)
         };
         if added_bytes != 0 {
@@ -151,6 +158,7 @@ impl Broadcast {
                 if let Some(line) = lock(&self.lines).get(name) {
                     bump(line);
                 }
+                gone.iter().for_each(|line| bump(line));
             }
         }
         bump(&self.all);
