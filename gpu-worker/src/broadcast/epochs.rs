@@ -6,6 +6,7 @@ use headwater_media::segmenter::{Boundaries, Config as BoundaryConfig, Mode, Unf
 use headwater_media::window::Epoch as Presentation;
 use headwater_media::{MediaTime, Timescale, TrackKind};
 
+use super::lag::Lagging;
 use super::packager::Packager;
 use super::plan::{Plan, Wish};
 use super::recent::Held;
@@ -22,6 +23,7 @@ impl Runner {
             audio_bps: self.tools.audio_bps,
             passthrough: self.passthrough,
             encode: self.encode,
+            shed: &self.shed,
             fps_milli,
         }
     }
@@ -57,7 +59,7 @@ impl Runner {
             let at = MediaTime::video(at_90k);
             let boundaries = Boundaries::resume(config, MediaTime::video(epoch.start_90k), self.next_seq, at);
             self.next_index = epoch.index + 1;
-            return self.begin(plan, epoch, boundaries);
+            return self.begin(plan, epoch, boundaries, None);
         }
         let Some(plan) = Plan::of(&source, &self.wish(fps_milli)) else {
             tracing::error!("nothing can be made of this source: no rung of the ladder and no sound fits it");
@@ -67,10 +69,10 @@ impl Runner {
         let config = self.boundary_config(plan.mode, self.next_index);
         let start_90k = first.unit.pts.ticks_in(Timescale::VIDEO);
         let epoch = self.new_epoch(self.next_seq, start_90k);
-        self.begin(plan, epoch, Boundaries::new(config, self.next_seq));
+        self.begin(plan, epoch, Boundaries::new(config, self.next_seq), None);
     }
 
-    fn boundary_config(&self, mode: Mode, epoch: u32) -> BoundaryConfig {
+    pub(super) fn boundary_config(&self, mode: Mode, epoch: u32) -> BoundaryConfig {
         BoundaryConfig {
             mode,
             latency: self.latency,
@@ -78,7 +80,7 @@ impl Runner {
         }
     }
 
-    fn new_epoch(&mut self, first_seq: u64, start_90k: i64) -> Presentation {
+    pub(super) fn new_epoch(&mut self, first_seq: u64, start_90k: i64) -> Presentation {
         let source = self.source.as_ref();
         let wallclock_ms = source.map_or(0, |s| s.wallclock_ms + (start_90k - s.start_90k) / 90);
         let index = self.next_index;
@@ -92,26 +94,32 @@ impl Runner {
         }
     }
 
-    /// Starts a packager and the child, and gives them every recent unit.
-    pub(super) fn begin(&mut self, plan: Plan, epoch: Presentation, boundaries: Boundaries) {
+    /// Starts a packager and the child, and gives them every recent unit, or those that are needed from `at` on.
+    pub(super) fn begin(&mut self, plan: Plan, epoch: Presentation, boundaries: Boundaries, at: Option<MediaTime>) {
         self.told = false;
         self.untold.clear();
         self.child_config = plan.child.clone();
         self.shared.encodes(Some(&plan));
         let mut packager = Packager::new(&plan, epoch, boundaries, self.latency);
-        let mut held = self.recent.replay();
+        self.lagging = Lagging::default();
+        self.behind_told = false;
+        let mut held = at.map_or_else(|| self.recent.replay(), |at| self.recent.replay_from(at));
         for held in &mut held {
             held.force_idr = packager.push(held).force_idr;
+            if held.force_idr {
+                self.recent.mark(held.unit.dts);
+            }
         }
         let from = packager.needed_from();
         if let (Crossing::Awaited, Some(from)) = (self.crossing, from) {
             self.crossing = Crossing::At(from.ticks_in(Timescale::VIDEO));
         }
         self.packager = Some(packager);
-        if plan.child.is_none() {
-            self.child = None;
-        } else {
-            self.employ(from, Vec::new(), &held);
+        match (&plan.child, &self.retiring, &self.child) {
+            (None, None, _) => self.child = None,
+            // It goes on with the retiring epoch; a child that is yet to start is told of both then.
+            (None, Some(_), _) | (Some(_), Some(_), None) => {}
+            (Some(_), _, _) => self.employ(from, Vec::new(), &held),
         }
     }
 
@@ -127,6 +135,7 @@ impl Runner {
             "the source is not passed through from segment {seq} on: {name}"
         );
         self.passthrough = false;
+        self.shedding.clear();
         if let Some(packager) = &mut self.packager {
             packager.stop_at(at);
         }
@@ -169,6 +178,7 @@ impl Runner {
                 self.draining = Some(next);
             }
             None if encoded && self.replace_at.is_some() => self.draining = Some(next),
+            _ if self.retiring.is_some() => self.draining = Some(next),
             _ => self.drained(next),
         }
     }
@@ -176,6 +186,7 @@ impl Runner {
     pub(super) fn drained(&mut self, next: Next) {
         self.draining = None;
         self.unfit_at = None;
+        self.shedding.clear();
         let until = match &next {
             Next::Grid(seq, at) => Some((*seq, *at)),
             _ => None,
@@ -190,6 +201,7 @@ impl Runner {
                 if !repeated {
                     self.seen.clear();
                     self.passthrough = true;
+                    self.shed.clear();
                 }
                 self.recent.clear();
                 self.source = Some(*epoch);
@@ -208,7 +220,7 @@ impl Runner {
         };
         let config = self.boundary_config(plan.mode, self.next_index);
         let epoch = self.new_epoch(seq, at.ticks_in(Timescale::VIDEO));
-        self.begin(plan, epoch, Boundaries::resume(config, at, seq, at));
+        self.begin(plan, epoch, Boundaries::resume(config, at, seq, at), None);
         self.pump();
     }
 
@@ -249,7 +261,7 @@ impl Runner {
         );
         let epoch = self.new_epoch(self.next_seq, at_90k);
         self.child = None;
-        self.begin(plan, epoch, Boundaries::resume(config, at, self.next_seq, at));
+        self.begin(plan, epoch, Boundaries::resume(config, at, self.next_seq, at), None);
     }
 }
 

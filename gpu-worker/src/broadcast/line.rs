@@ -71,6 +71,7 @@ pub(crate) struct Line {
     lead: i64,
     /// Nothing at or after this belongs here any more.
     limit: Option<MediaTime>,
+    finished: bool,
 }
 
 impl Line {
@@ -93,6 +94,7 @@ impl Line {
             last_pts: None,
             lead: 0,
             limit: None,
+            finished: false,
             planned: planned.clone(),
         };
         line.describe(planned);
@@ -115,6 +117,11 @@ impl Line {
     /// The latest presentation time of any unit taken.
     pub(crate) fn last_pts(&self) -> Option<MediaTime> {
         self.last_pts
+    }
+
+    /// The end of what was taken, in the order of showing; of what was to be made before, while nothing was.
+    pub(crate) fn given(&self) -> Option<MediaTime> {
+        self.last_pts.or(self.start)
     }
 
     /// Start of the segment being made.
@@ -187,8 +194,12 @@ impl Line {
         self.limit = Some(limit);
     }
 
-    /// Ends the line; with `next`, segment `next.0` of another epoch starts at `next.1` and nothing of it is made here.
+    /// Ends the line; with `next`, segment `next.0` of another epoch starts at `next.1` and nothing of it is made here. A
+    /// line that has ended makes nothing more.
     pub(crate) fn finish(&mut self, next: Option<(u64, MediaTime)>) -> Result<Vec<LineMade>, SegmentError> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(Vec::new());
+        }
         if let Some((seq, at)) = next.filter(|_| self.planned.rendition.kind == Kind::Audio) {
             self.segmenter.boundary(seq, at)?;
         }

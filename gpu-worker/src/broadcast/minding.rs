@@ -8,6 +8,7 @@ use headwater_media::window::Epoch as Presentation;
 use headwater_media::{MediaTime, Timescale, TrackKind};
 
 use super::child::Child;
+use super::lag::Lagging;
 use super::packager::Packager;
 use super::recent::Held;
 use super::runner::{Crossing, Next, Runner};
@@ -67,34 +68,32 @@ fn follows(replaced: &[Replaced], stretch_90k: i64) -> Follows {
 impl Runner {
     /// Gives the child its configuration and these units; starts it where there is none.
     pub(super) fn employ(&mut self, from: Option<MediaTime>, keys_at: Vec<i64>, held: &[Held]) {
-        if self.child.is_none() {
-            match Child::start(&self.tools.transcoder) {
-                Ok(child) => self.child = Some(child),
-                Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "no codec child starts");
-                    let crashed = !is_passing(&error);
-                    return self.replace(from.map_or(0, |at| at.ticks_in(Timescale::VIDEO)), crashed);
-                }
-            }
-        }
-        let (Some(child), Some(packager), Some(mut config)) =
-            (&mut self.child, &self.packager, self.child_config.clone())
-        else {
+        if !self.hire(from) {
             return;
-        };
-        complete(&mut config, packager, self.latency, from, keys_at);
-        let first = from.map(|at| Crossing::At(at.ticks_in(Timescale::VIDEO)));
-        if let Some(video) = config.video.as_mut().filter(|_| first == Some(self.crossing)) {
-            video.part_target_ms = self.latency.part_target_ms();
         }
-        child.say(to_child::Kind::Config(config));
-        let wanted = |held: &&Held| {
-            self.child_config
-                .as_ref()
-                .is_some_and(|config| encodes(config, held.kind))
-        };
-        for held in held.iter().filter(wanted) {
-            child.say(to_child::Kind::Unit(wire_unit(held)));
+        if let (Some(child), Some(packager), Some(config)) = (&mut self.child, &self.packager, &self.child_config) {
+            let config = complete(config.clone(), packager, self.latency, self.crossing, from, keys_at);
+            order(child, config, held);
+        }
+    }
+
+    /// Starts a child where there is none, which is to encode from `from` on.
+    fn hire(&mut self, from: Option<MediaTime>) -> bool {
+        if self.child.is_some() {
+            return true;
+        }
+        match Child::start(&self.tools.transcoder) {
+            Ok(child) => {
+                self.child = Some(child);
+                true
+            }
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "no codec child starts");
+                let crashed = !is_passing(&error);
+                self.replace(from.map_or(0, |at| at.ticks_in(Timescale::VIDEO)), crashed);
+                // Where one has started after all, it has been told everything.
+                false
+            }
         }
     }
 
@@ -104,11 +103,14 @@ impl Runner {
             Some(from_child::Kind::Encoded(encoded)) => {
                 let media_ms = u64::from(encoded.duration) / if encoded.rendition == wire::AUDIO { 48 } else { 90 };
                 metrics::counter!("worker_encoded_media_ms_total").increment(media_ms);
-                if let Some(packager) = &mut self.packager {
+                let encoded = self.retiring_encoded(encoded);
+                if let (Some(packager), Some(encoded)) = (&mut self.packager, encoded) {
                     packager.encoded(encoded);
                 }
                 self.pump();
             }
+            // Its records are known: it is being made again.
+            Some(from_child::Kind::Opened(_)) if self.retiring.is_some() => {}
             Some(from_child::Kind::Opened(opened)) => {
                 let good = self.packager.as_mut().is_none_or(|p| p.opened(&opened));
                 if !good {
@@ -121,6 +123,7 @@ impl Runner {
                 }
                 self.pump();
             }
+            Some(from_child::Kind::Flushed(_)) if self.retiring.is_some() => self.retired(),
             Some(from_child::Kind::Flushed(_)) => {
                 if let Some(next) = self.draining.take() {
                     self.drained(next);
@@ -141,6 +144,7 @@ impl Runner {
     /// To be called every [`WATCH_EVERY`](super::watchdog::WATCH_EVERY).
     pub(super) async fn watch(&mut self) {
         metrics::histogram!("worker_recent_bytes").record(self.recent.bytes() as f64);
+        self.look_at_lag();
         if self.replace_at.take_if(|at| *at <= Instant::now()).is_some() {
             return self.employ_again();
         }
@@ -164,8 +168,7 @@ impl Runner {
         let ending = child.end().await;
         metrics::counter!("worker_child_restarts_total").increment(1);
         tracing::error!("the codec child is replaced, because {why} ({})", ending.words);
-        let restart = self.packager.as_ref().and_then(Packager::restart);
-        let Some((from, _)) = restart else {
+        let Some((from, _)) = self.working_on().and_then(Packager::restart) else {
             // Nothing is owed: the next epoch starts its own.
             if let Some(next) = self.draining.take() {
                 self.drained(next);
@@ -188,13 +191,45 @@ impl Runner {
         }
     }
 
+    /// The epoch that the child works on.
+    fn working_on(&self) -> Option<&Packager> {
+        let retiring = self.retiring.as_ref().map(|retiring| &retiring.packager);
+        retiring.or(self.packager.as_ref())
+    }
+
     /// Starts a child in the place of one that is gone, and gives it what that had not finished.
     fn employ_again(&mut self) {
-        let Some((from, keys_at)) = self.packager.as_ref().and_then(Packager::restart) else {
+        self.lagging = Lagging::default();
+        if let Some(retiring) = &self.retiring
+            && let Some((from, keys_at)) = retiring.packager.restart()
+        {
+            // What is shown before the next epoch decodes before it.
+            let mut held = self.recent.replay_from(from);
+            held.retain(|held| held.unit.dts < retiring.at);
+            let (config, flush) = (retiring.config.clone(), retiring.flush());
+            let config = complete(
+                config,
+                &retiring.packager,
+                self.latency,
+                self.crossing,
+                Some(from),
+                keys_at,
+            );
+            if !self.hire(Some(from)) {
+                return;
+            }
+            if let Some(child) = &mut self.child {
+                order(child, config, &held);
+                child.say(to_child::Kind::Flush(flush));
+            }
+        }
+        let Some(packager) = self.packager.as_ref().filter(|p| p.uses_child()) else {
             return;
         };
-        let held = self.recent.replay();
-        self.employ(Some(from), keys_at, &held);
+        if let Some((from, keys_at)) = packager.restart() {
+            let held = self.recent.replay_from(from);
+            self.employ(Some(from), keys_at, &held);
+        }
         if let (Some(next), Some(child)) = (&self.draining, &mut self.child) {
             child.say(to_child::Kind::Flush(next.flush()));
         }
@@ -213,9 +248,11 @@ impl Runner {
         self.shared.encodes(None);
         let grid = self.packager.as_ref().is_some_and(|p| p.grid_origin().is_some());
         let passes = self.passthrough && !grid;
-        if let Some(packager) = self.packager.as_ref().filter(|p| p.uses_child()) {
+        if let Some(packager) = self.working_on().filter(|p| p.uses_child()) {
             self.harm = harm(packager, passes, why);
         }
+        self.shedding.clear();
+        self.retired();
         if !self.told
             && let Some(packager) = self.packager.take()
         {
@@ -268,22 +305,36 @@ fn same_inits(a: &Presentation, b: &Presentation) -> bool {
 
 /// Fills in where the child begins and where its IDR pictures lie.
 fn complete(
-    config: &mut wire::Config,
+    mut config: wire::Config,
     packager: &Packager,
     latency: LatencyMode,
+    crossing: Crossing,
     from: Option<MediaTime>,
     keys_at: Vec<i64>,
-) {
-    let Some(video) = &mut config.video else { return };
-    let from = from.map_or(0, |at| at.ticks_in(Timescale::VIDEO));
-    video.from = from;
+) -> wire::Config {
+    let Some(video) = &mut config.video else { return config };
+    let from_90k = from.map_or(0, |at| at.ticks_in(Timescale::VIDEO));
+    video.from = from_90k;
     video.keys_at = keys_at;
     video.grid = packager.grid_origin().map(|origin| wire::Grid {
         origin: origin.ticks_in(Timescale::VIDEO),
-        start: from,
+        start: from_90k,
         target: latency.segment_target_90k(),
         max: latency.segment_max_90k(),
     });
+    if from.is_some() && crossing == Crossing::At(from_90k) {
+        video.part_target_ms = latency.part_target_ms();
+    }
+    config
+}
+
+/// Gives a child something to do, and the units for it.
+fn order(child: &mut Child, config: wire::Config, held: &[Held]) {
+    let wanted: Vec<_> = held.iter().filter(|held| encodes(&config, held.kind)).collect();
+    child.say(to_child::Kind::Config(config));
+    for held in wanted {
+        child.say(to_child::Kind::Unit(wire_unit(held)));
+    }
 }
 
 pub(super) fn wire_unit(held: &Held) -> wire::Unit {

@@ -14,6 +14,7 @@ mod child;
 mod epochs;
 mod finish;
 mod hub;
+mod lag;
 mod line;
 mod link;
 mod messages;
@@ -23,6 +24,7 @@ mod packager;
 mod plan;
 mod recent;
 mod runner;
+mod shedding;
 #[cfg(test)]
 mod tests;
 mod watchdog;

@@ -77,7 +77,7 @@ impl Runner {
         });
     }
 
-    fn publish(&mut self, epoch: &Presentation, made: Made) {
+    pub(super) fn publish(&mut self, epoch: &Presentation, made: Made) {
         let generation = self.shared.assignment.generation;
         match made {
             Made::Boundary { seq, at_90k } => self.uploads.push(Job::Boundary { seq, at_90k }),

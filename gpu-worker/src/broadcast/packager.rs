@@ -292,12 +292,46 @@ impl Packager {
             }
         }
         for i in 0..self.lines.len() {
-            match self.lines[i].finish(next) {
-                Ok(made) => self.made.extend(made.into_iter().map(|m| Made::Line(i, m))),
-                Err(error) => self.refuse(i, &error),
-            }
+            self.finish_line(i, next);
         }
         (next_seq, end_90k)
+    }
+
+    /// Ends the renditions that need no child, before segment `seq` of another epoch, which starts at `at`.
+    pub(crate) fn finish_sources(&mut self, seq: u64, at: MediaTime) {
+        for i in 0..self.lines.len() {
+            if !self.lines[i].encoded() {
+                self.finish_line(i, Some((seq, at)));
+            }
+        }
+    }
+
+    fn finish_line(&mut self, i: usize, next: Option<(u64, MediaTime)>) {
+        match self.lines[i].finish(next) {
+            Ok(made) => self.made.extend(made.into_iter().map(|m| Made::Line(i, m))),
+            Err(error) => self.refuse(i, &error),
+        }
+    }
+
+    /// The plan that it follows, with what is known of the renditions by now. `child` is what a child is told for it.
+    pub(crate) fn plan(&self, child: Option<wire::Config>) -> Plan {
+        Plan {
+            lines: self.lines.iter().map(|line| line.planned.clone()).collect(),
+            mode: self.mode,
+            lead: self.lead,
+            child,
+        }
+    }
+
+    /// The end of the newest source unit, 1/90000 s.
+    pub(crate) fn end_90k(&self) -> i64 {
+        self.end_90k
+    }
+
+    /// Up to where every rendition that a child makes has come, 1/90000 s.
+    pub(crate) fn encoded_90k(&self) -> i64 {
+        let given = self.lines.iter().filter(|l| l.encoded()).filter_map(Line::given);
+        given.min().map_or(self.end_90k, |at| at.ticks_in(Timescale::VIDEO))
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Wish<'a> {
     pub passthrough: bool,
     /// The child may be used: it has not crashed on this input too often.
     pub encode: bool,
+    /// Rungs that are not encoded, because the machine cannot.
+    pub shed: &'a [String],
     /// Frames/s × 1000 as the units say; 0 when unknown.
     pub fps_milli: u32,
 }
@@ -114,7 +116,7 @@ impl Plan {
             if rung.passthrough && passthrough {
                 self.mode = Mode::Source;
                 self.lines.push(source_line(track, config, rung, fps_milli));
-            } else if wish.encode {
+            } else if wish.encode && !wish.shed.contains(&rung.name) {
                 let rung = sized(rung, config);
                 let mut rendition = blank(&rung.name, Kind::Video, Timescale::VIDEO.get());
                 rendition.bandwidth_bps = rung.bitrate_bps.saturating_add(rung.bitrate_bps / 10);
@@ -181,11 +183,39 @@ impl Plan {
         }
     }
 
+    /// The same without these encoded rungs.
+    pub(crate) fn without(mut self, names: &[String]) -> Self {
+        let mut kept = Vec::new();
+        self.lines.retain_mut(|line| match &mut line.input {
+            Input::Rung(_) if names.contains(&line.rendition.name) => false,
+            Input::Rung(index) => {
+                kept.push(*index);
+                *index = kept.len() as u32 - 1;
+                true
+            }
+            Input::Source(_) | Input::Audio => true,
+        });
+        let child = self.child.take().map(|mut child| {
+            if let Some(video) = &mut child.video {
+                let rung = |index: &u32| video.rungs.get(*index as usize).cloned();
+                video.rungs = kept.iter().filter_map(rung).collect();
+            }
+            child.video.take_if(|video| video.rungs.is_empty());
+            child
+        });
+        self.child = child.filter(|child| child.video.is_some() || child.audio.is_some());
+        self
+    }
+
+    /// Video renditions that the child makes.
+    pub(crate) fn encoded(&self) -> impl Iterator<Item = &Rendition> {
+        let rungs = self.lines.iter().filter(|line| matches!(line.input, Input::Rung(_)));
+        rungs.map(|line| &line.rendition)
+    }
+
     /// Pixels per second that the child encodes.
     pub(crate) fn encode_px_per_s(&self) -> u64 {
-        let rungs = self.lines.iter().filter(|l| matches!(l.input, Input::Rung(_)));
-        let px = |r: &Rendition| u64::from(r.width) * u64::from(r.height) * u64::from(r.fps_milli) / 1_000;
-        rungs.map(|l| px(&l.rendition)).sum()
+        self.encoded().map(px_per_s).sum()
     }
 
     /// Fills in what the child told of its records. `false` where a record cannot be read.
@@ -217,6 +247,11 @@ impl Plan {
             true
         })
     }
+}
+
+/// Pixels per second of a rendition.
+pub(crate) fn px_per_s(rendition: &Rendition) -> u64 {
+    u64::from(rendition.width) * u64::from(rendition.height) * u64::from(rendition.fps_milli) / 1_000
 }
 
 /// What every player decodes: progressive 4:2:0 of 8 bits.

@@ -59,6 +59,13 @@ impl Recent {
         }
     }
 
+    /// Marks the video unit that decodes at `dts` as the start of a segment.
+    pub(crate) fn mark(&mut self, dts: MediaTime) {
+        if let Some(held) = self.video.iter_mut().rev().find(|held| held.unit.dts == dts) {
+            held.force_idr = true;
+        }
+    }
+
     /// Bytes held now.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
@@ -66,33 +73,46 @@ impl Recent {
 
     /// Drops what is not needed to show or sound anything from `from` on.
     pub(crate) fn trim(&mut self, from: MediaTime) {
-        let leads = self
-            .video
-            .iter()
-            .rposition(|h| h.unit.key && h.unit.pts <= from)
-            .unwrap_or(0);
+        let leads = self.leads(from);
         for held in self.video.drain(..leads) {
             self.bytes -= held.unit.data.len();
         }
-        // A second of sound before it settles the decoder.
-        while self
-            .audio
-            .front()
-            .is_some_and(|h| h.unit.pts.plus(i64::from(h.unit.pts.scale.get())) < from)
-        {
+        while self.audio.front().is_some_and(|held| settled(held, from)) {
             self.bytes -= self.audio.pop_front().map_or(0, |h| h.unit.data.len());
         }
     }
 
     /// Everything held, in decode order over both tracks.
     pub(crate) fn replay(&self) -> Vec<Held> {
-        let mut all: Vec<Held> = self.video.iter().chain(&self.audio).cloned().collect();
-        all.sort_by_key(|h| h.unit.dts);
-        all
+        in_order(self.video.iter().chain(&self.audio))
+    }
+
+    /// What is needed to show and sound everything from `from` on, in decode order over both tracks.
+    pub(crate) fn replay_from(&self, from: MediaTime) -> Vec<Held> {
+        let leads = self.leads(from);
+        let audio = self.audio.iter().filter(|held| !settled(held, from));
+        in_order(self.video.range(leads..).chain(audio))
+    }
+
+    /// Index of the video unit that leads the decoder to `from`.
+    fn leads(&self, from: MediaTime) -> usize {
+        let leads = self.video.iter().rposition(|h| h.unit.key && h.unit.pts <= from);
+        leads.unwrap_or(0)
     }
 
     /// Forgets everything: the timeline has jumped.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+fn in_order<'a>(held: impl Iterator<Item = &'a Held>) -> Vec<Held> {
+    let mut all: Vec<Held> = held.cloned().collect();
+    all.sort_by_key(|h| h.unit.dts);
+    all
+}
+
+/// Whether sound is too old to matter from `from` on: a second before it settles the decoder.
+fn settled(held: &Held, from: MediaTime) -> bool {
+    held.unit.pts.plus(i64::from(held.unit.pts.scale.get())) < from
 }

@@ -18,10 +18,12 @@ use headwater_platform::retry::Backoff;
 use tonic::{Code, Status};
 
 use super::child::Child;
+use super::lag::Lagging;
 use super::link::Link;
 use super::minding::{Replaced, encodes, wire_unit};
 use super::packager::{Made, Packager};
 use super::recent::{Held, Recent};
+use super::shedding::Retiring;
 use super::watchdog::WATCH_EVERY;
 use super::{Broadcast, Tools, finish, messages};
 use crate::storage::resume::{self, Resume};
@@ -97,7 +99,7 @@ pub(super) struct Runner {
     /// Decode time of the newest unit of each track, against repeats after a redial.
     pub(super) seen: Vec<(TrackId, MediaTime)>,
     pub(super) draining: Option<Next>,
-    /// Where the epoch ends because the source is unfit; what comes before still belongs to it.
+    /// Where the epoch ends because the source is unfit or rungs are left out; what comes before still belongs to it.
     pub(super) unfit_at: Option<(u64, MediaTime)>,
     pub(super) next_seq: u64,
     pub(super) next_index: u32,
@@ -105,6 +107,15 @@ pub(super) struct Runner {
     pub(super) stored: Option<(Presentation, i64)>,
     pub(super) passthrough: bool,
     pub(super) encode: bool,
+    /// Rungs that this source epoch goes without, because the machine cannot encode them in time.
+    pub(super) shed: Vec<String>,
+    /// Those that it goes without from the next boundary on.
+    pub(super) shedding: Vec<String>,
+    /// The epoch before that boundary, while the child works on it.
+    pub(super) retiring: Option<Retiring>,
+    pub(super) lagging: Lagging,
+    /// It has been said that this broadcast cannot be encoded in time.
+    pub(super) behind_told: bool,
     /// What the child makes of this epoch; where it starts is filled in each time.
     pub(super) child_config: Option<wire::Config>,
     /// The stored epoch that goes on, until the child has shown that it makes the same.
@@ -203,6 +214,11 @@ impl Runner {
             stored: resume.epochs.last().map(|e| (e.clone(), resume.at_90k)),
             passthrough: true,
             encode: true,
+            shed: Vec::new(),
+            shedding: Vec::new(),
+            retiring: None,
+            lagging: Lagging::default(),
+            behind_told: false,
             child_config: None,
             continuing: None,
             end_90k: resume.at_90k,
@@ -397,7 +413,12 @@ impl Runner {
             return self.feed_before(&held, seq, at);
         }
         if let Some((seq, at)) = pushed.switch {
-            return self.switch(seq, at, &held);
+            if self.shedding.is_empty() {
+                return self.switch(seq, at, &held);
+            }
+            packager.stop_at(at);
+            self.unfit_at = Some((seq, at));
+            return self.feed_before(&held, seq, at);
         }
         if pushed.force_idr {
             held.force_idr = true;
@@ -407,7 +428,8 @@ impl Runner {
             && held.kind == TrackKind::Video
             && let Some(from) = packager.needed_from()
         {
-            self.recent.trim(from);
+            let retiring = self.retiring.as_ref().and_then(|r| r.packager.needed_from());
+            self.recent.trim(retiring.map_or(from, |retiring| retiring.min(from)));
         }
         self.encode(&held);
     }
@@ -425,7 +447,11 @@ impl Runner {
         let long_passed = held.unit.dts >= at.plus(i64::from(at.scale.get()));
         if long_passed || self.seen.iter().all(passed) {
             self.unfit_at = None;
-            self.drain(Next::Grid(seq, at));
+            if self.shedding.is_empty() {
+                self.drain(Next::Grid(seq, at));
+            } else {
+                self.shed_at(seq, at);
+            }
         }
     }
 

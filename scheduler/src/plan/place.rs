@@ -147,7 +147,8 @@ fn still_told(view: &FarmView, id: BroadcastId, broadcast: &BroadcastView, now: 
     })
 }
 
-/// The room that a lease takes: what its ladder asks for, or what the worker says that it encodes, if that is more.
+/// The room that a lease takes: what its ladder asks for, or what the worker says that it encodes, if that is more. It says
+/// less where it sheds rungs that it cannot encode in time: that is no room for others.
 fn taken(view: &FarmView, id: BroadcastId, lease: &LeaseView) -> Cost {
     let asked = lease.ladder.cost();
     let told = view.running(id, lease).map_or(0, |running| running.encode_px_per_s);

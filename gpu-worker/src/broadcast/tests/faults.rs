@@ -25,7 +25,7 @@ fn input() -> Source {
 }
 
 /// A program that counts how often it was started, and then does as `body` says (`$count` is the count).
-fn script(folder: &tempfile::TempDir, body: &str) -> PathBuf {
+pub(super) fn script(folder: &tempfile::TempDir, body: &str) -> PathBuf {
     let path = folder.path().join("transcoder");
     let count = folder.path().join("count");
     let (count, real) = (count.display(), transcoder().display().to_string());
@@ -36,7 +36,7 @@ fn script(folder: &tempfile::TempDir, body: &str) -> PathBuf {
 }
 
 /// How often it was started.
-fn starts(folder: &tempfile::TempDir) -> usize {
+pub(super) fn starts(folder: &tempfile::TempDir) -> usize {
     let count = std::fs::read_to_string(folder.path().join("count")).expect("it was started");
     count.lines().count()
 }
