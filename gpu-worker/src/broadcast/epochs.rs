@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use headwater_media::segmenter::{Boundaries, Config as BoundaryConfig, Mode, UnfitCause};
-use headwater_media::window::Epoch as Presentation;
+use headwater_media::window::{Epoch as Presentation, Kind};
 use headwater_media::{MediaTime, Timescale, TrackKind};
 
 use super::lag::Lagging;
 use super::packager::Packager;
-use super::plan::{Plan, Wish};
+use super::plan::{Input, Line, Plan, Wish};
 use super::recent::Held;
 use super::runner::{Crossing, Next, Runner};
 use crate::storage::upload::Job;
@@ -35,11 +35,10 @@ impl Runner {
             Some(ticks) if first.kind == TrackKind::Video => fps_milli(first.unit.dts.scale, ticks),
             _ => 0,
         };
-        let stored = self.stored.take();
-        let continued = stored.and_then(|(epoch, at_90k)| {
-            if source.start_90k > epoch.start_90k && source.start_90k >= at_90k {
-                return None;
-            }
+        let later =
+            |(epoch, at_90k): &(Presentation, i64)| source.start_90k > epoch.start_90k && source.start_90k >= *at_90k;
+        let stored = self.stored.take().filter(|stored| !later(stored));
+        let continued = stored.clone().and_then(|(epoch, at_90k)| {
             // The stored epoch's source rung says whether its boundaries were the source's.
             for passthrough in [true, false] {
                 let wish = Wish {
@@ -61,12 +60,29 @@ impl Runner {
             self.next_index = epoch.index + 1;
             return self.begin(plan, epoch, boundaries, None);
         }
+        if let Some((epoch, _)) = &stored {
+            // Made for another ladder. Where its boundaries were ours, no picture of the source need start the next one.
+            let wish = Wish {
+                passthrough: true,
+                ..self.wish(fps_milli)
+            };
+            self.passthrough &= Plan::of(&source, &wish).is_some_and(|plan| passed_in(&plan, epoch));
+        }
         let Some(plan) = Plan::of(&source, &self.wish(fps_milli)) else {
             tracing::error!("nothing can be made of this source: no rung of the ladder and no sound fits it");
             self.recent.clear();
             return;
         };
         let config = self.boundary_config(plan.mode, self.next_index);
+        if let Some((_, at_90k)) = stored {
+            tracing::info!(
+                segment.seq = self.next_seq,
+                "the stored epoch was made for another ladder; a new one begins"
+            );
+            let (epoch, at) = (self.new_epoch(self.next_seq, at_90k), MediaTime::video(at_90k));
+            let boundaries = Boundaries::resume(config, at, self.next_seq, at);
+            return self.begin(plan, epoch, boundaries, None);
+        }
         let start_90k = first.unit.pts.ticks_in(Timescale::VIDEO);
         let epoch = self.new_epoch(self.next_seq, start_90k);
         self.begin(plan, epoch, Boundaries::new(config, self.next_seq), None);
@@ -274,6 +290,15 @@ fn continues(plan: &Plan, epoch: &Presentation) -> bool {
                 && (planned.width, planned.height) == (stored.width, stored.height)
                 && (planned.init.is_empty() || planned.init == stored.init)
         })
+}
+
+/// Whether the source's own video is among what a stored epoch describes.
+fn passed_in(plan: &Plan, epoch: &Presentation) -> bool {
+    let passed = |line: &&Line| matches!(line.input, Input::Source(_)) && line.rendition.kind == Kind::Video;
+    plan.lines.iter().filter(passed).any(|line| {
+        let stored = epoch.rendition(&line.rendition.name);
+        stored.is_some_and(|stored| stored.init == line.rendition.init)
+    })
 }
 
 fn fps_milli(scale: Timescale, ticks: u32) -> u32 {

@@ -334,6 +334,64 @@ async fn another_worker_goes_on_where_the_store_ends() {
 }
 
 #[tokio::test]
+async fn another_worker_has_room_for_more() {
+    let (full, half) = (rung("120p", 212, 120), rung("90p", 160, 90));
+    for (before, after, gop) in [
+        (
+            vec![source(), half.clone()],
+            vec![source(), full.clone(), half.clone()],
+            50,
+        ),
+        // The boundaries are ours, and none but the first lies at a keyframe of the source.
+        (vec![half.clone()], vec![full.clone(), half.clone()], 137),
+    ] {
+        let input = Make {
+            gop,
+            seconds: 10.0,
+            ..Make::default()
+        }
+        .run();
+        let (frames, sounds) = (input.of(TrackId::VIDEO).count(), input.sounds());
+        let mut farm = Farm::new(vec![input], before).await;
+        farm.edge.heard.gate.send_replace(450);
+        let first = farm.broadcast(1);
+        let stopper = async {
+            let mut acked = farm.edge.heard.acked_90k.subscribe();
+            acked.wait_for(|at| *at > 3 * 90_000).await.expect("the edge lives");
+            first.stop.cancel();
+        };
+        let run = first.clone().run(farm.tools.clone());
+        let (outcome, ()) = tokio::time::timeout(HANG, async { tokio::join!(run, stopper) })
+            .await
+            .expect("it ends");
+        assert_eq!(outcome, Outcome::Replaced);
+        farm.edge.heard.gate.send_replace(usize::MAX);
+        farm.ladder = after;
+        let (outcome, _) = run_and_watch(&farm, 2).await;
+        assert_eq!(outcome, Outcome::Finished);
+        let stored = farm.stored().await;
+        assert_eq!(stored.window.epochs().len(), 2);
+        let mut counts = Vec::new();
+        for name in [farm.ladder[0].name.as_str(), "90p", "audio"] {
+            stored.assert_unbroken(name);
+            let mut count = 0;
+            for epoch in 0..2 {
+                if stored.window.epochs()[epoch].rendition(name).is_some() {
+                    count += stored.probe(epoch, name).await.frames.len();
+                }
+            }
+            counts.push(count);
+        }
+        assert_eq!(
+            counts[1..],
+            [frames, sounds],
+            "once, with a keyframe every {gop} pictures"
+        );
+        assert!(farm.ladder.len() == 2 || counts[0] == frames, "{counts:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_broken_link_is_dialled_again_and_nothing_is_doubled() {
     let input = input();
     let (frames, sounds) = (input.of(TrackId::VIDEO).count(), input.sounds());

@@ -26,9 +26,14 @@ struct Ran {
     encode_px_per_s: u64,
 }
 
-/// Pushes twenty seconds at twice their pace, of which the child gets to see three before it stands still. It gets `signal`
-/// once `relief` has been told.
-async fn stand_still(ladder: Vec<Rung>, relief: impl Fn(&Kind) -> bool, signal: &str) -> Ran {
+/// Pushes twenty seconds. The child stands still after three of them; `trouble` is told next, what is left is pushed at once,
+/// and when `relief` was told the child gets `signal`.
+async fn stand_still(
+    ladder: Vec<Rung>,
+    trouble: impl Fn(&Kind) -> bool,
+    relief: impl Fn(&Kind) -> bool,
+    signal: &str,
+) -> Ran {
     let input = Make {
         gop: 50,
         seconds: 2.0 * SEGMENTS as f64,
@@ -36,7 +41,7 @@ async fn stand_still(ladder: Vec<Rung>, relief: impl Fn(&Kind) -> bool, signal: 
     }
     .run();
     let accepted = (input.of(TrackId::VIDEO).count(), input.sounds());
-    let pace = Duration::from_secs(SEGMENTS) / input.units.len() as u32;
+    let pace = Duration::from_secs(2 * SEGMENTS) / input.units.len() as u32;
     let encoded = ladder.iter().find(|r| !r.passthrough).map(|r| r.name.clone());
     let folder = tempfile::tempdir().expect("a temporary folder");
     let pid = folder.path().join("pid");
@@ -53,13 +58,15 @@ async fn stand_still(ladder: Vec<Rung>, relief: impl Fn(&Kind) -> bool, signal: 
         let mut ticks = tokio::time::interval(pace);
         loop {
             ticks.tick().await;
-            farm.edge.heard.gate.send_modify(|open| *open += 1);
+            farm.edge.heard.gate.send_modify(|open| *open = open.saturating_add(1));
         }
     };
     let trouble = async {
         let made = |kind: &Kind| matches!(kind, Kind::Part(p) if Some(&p.rendition) == encoded.as_ref() && p.seq == 1);
         follow(&broadcast, |event| event.kind.as_ref().is_some_and(made)).await;
         kill("-STOP");
+        follow(&broadcast, |event| event.kind.as_ref().is_some_and(&trouble)).await;
+        farm.edge.heard.gate.send_replace(usize::MAX);
         follow(&broadcast, |event| event.kind.as_ref().is_some_and(&relief)).await;
         kill(signal);
         std::future::pending::<()>().await;
@@ -127,9 +134,9 @@ impl Ran {
     }
 }
 
-/// The source has nearly come to its end, and the child still stands.
-fn source_went_on(kind: &Kind) -> bool {
-    matches!(kind, Kind::Part(p) if p.rendition == "source" && p.seq == SEGMENTS - 1)
+/// Segment `seq` of `rendition` is being made.
+fn at(rendition: &'static str, seq: u64) -> impl Fn(&Kind) -> bool {
+    move |kind| matches!(kind, Kind::Part(p) if p.rendition == rendition && p.seq == seq)
 }
 
 /// An epoch with fewer renditions has begun.
@@ -139,9 +146,13 @@ fn fewer(kind: &Kind) -> bool {
 
 #[tokio::test]
 async fn the_costliest_rung_goes_and_the_source_does_not_wait() {
-    for (signal, children) in [("-CONT", 1), ("-KILL", 2)] {
-        let ladder = vec![source(), rung("120p", 212, 120), rung("90p", 160, 90)];
-        let ran = stand_still(ladder, source_went_on, signal).await;
+    let ladder = vec![source(), rung("120p", 212, 120), rung("90p", 160, 90)];
+    // The source comes to its end while the child still stands.
+    let (patient, killed) = tokio::join!(
+        stand_still(ladder.clone(), fewer, at("source", SEGMENTS - 1), "-CONT"),
+        stand_still(ladder, fewer, at("source", SEGMENTS - 1), "-KILL")
+    );
+    for (ran, children) in [(patient, 1), (killed, 2)] {
         ran.assert_whole(&[&["source", "120p", "90p", "audio"], &["source", "90p", "audio"]])
             .await;
         assert_eq!(ran.children, children);
@@ -152,20 +163,23 @@ async fn the_costliest_rung_goes_and_the_source_does_not_wait() {
 }
 
 #[tokio::test]
-async fn the_last_rung_goes_where_the_source_is_there() {
-    let ran = stand_still(vec![source(), rung("90p", 160, 90)], source_went_on, "-CONT").await;
-    ran.assert_whole(&[&["source", "90p", "audio"], &["source", "audio"]])
+async fn the_last_rung_goes_only_where_the_source_is_there() {
+    let small = rung("90p", 160, 90);
+    let (passed, two, one) = tokio::join!(
+        stand_still(
+            vec![source(), small.clone()],
+            fewer,
+            at("source", SEGMENTS - 1),
+            "-CONT"
+        ),
+        stand_still(vec![rung("120p", 212, 120), small.clone()], fewer, fewer, "-CONT"),
+        stand_still(vec![small], at("audio", 7), at("audio", SEGMENTS - 1), "-CONT")
+    );
+    passed
+        .assert_whole(&[&["source", "90p", "audio"], &["source", "audio"]])
         .await;
-    assert_eq!((ran.children, ran.encode_px_per_s), (1, 0));
-}
-
-#[tokio::test]
-async fn the_smallest_picture_stays_where_there_is_no_other() {
-    let ladder = vec![rung("120p", 212, 120), rung("90p", 160, 90)];
-    let ran = stand_still(ladder, fewer, "-CONT").await;
-    ran.assert_whole(&[&["120p", "90p", "audio"], &["90p", "audio"]]).await;
-    let sound_went_on = |kind: &Kind| matches!(kind, Kind::Part(p) if p.rendition == "audio" && p.seq == SEGMENTS - 1);
-    let ran = stand_still(vec![rung("90p", 160, 90)], sound_went_on, "-CONT").await;
-    ran.assert_whole(&[&["90p", "audio"]]).await;
-    assert_eq!(ran.children, 1);
+    two.assert_whole(&[&["120p", "90p", "audio"], &["90p", "audio"]]).await;
+    one.assert_whole(&[&["90p", "audio"]]).await;
+    assert_eq!((passed.encode_px_per_s, two.encode_px_per_s), (0, 160 * 90 * 25));
+    assert_eq!([passed.children, two.children, one.children], [1; 3]);
 }
