@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 RELEASE := target/release/headwater
 
-.PHONY: help up demo packages player dashboard build check test soak clients bench fuzz
+.PHONY: help up demo packages player dashboard build check test pictures soak clients bench fuzz
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,29 +27,34 @@ origin/player/dist/.stamp: $(shell find origin/player -path '*/node_modules' -pr
 
 dashboard: dashboard/dist/.stamp ## Build the dashboard's pages
 
-dashboard/dist/.stamp: $(shell find dashboard -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print 2>/dev/null) | packages
-	@echo "Building the dashboard"
+# The dashboard, compiled into the binary. Its tests, its mock of the API and what its build writes are no part of it.
+dashboard/dist/.stamp: $(shell find dashboard \( -name node_modules -o -name dist -o -name e2e -o -name mock-api \) -prune -o -type f -not -name '*.d.ts' -not -name '*.test.ts' -not -name '*.md' -print 2>/dev/null) | packages
+	@echo "Building the dashboard (half a minute at first)"
 	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
-build: player ## Build the release binary
+build: player dashboard ## Build the release binary
 	@echo "Building Headwater (the first build takes minutes, later ones seconds)"
 	@cargo build --release --locked --bin headwater
 
-check: player ## Format, clippy with warnings denied, tidy checks
+check: player dashboard ## Format, clippy with warnings denied, tidy checks
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo test --locked -p headwater-tests --test tidy
 
-test: player ## Every test that needs no special hardware
+test: player dashboard ## Every test that needs no special hardware
 	@infra/packages.sh test
 	@infra/test.sh
+
+pictures: player dashboard ## Draw every page of the dashboard, light, dark and on a phone, into PICTURES (default: a new folder)
+	@infra/packages.sh test
+	@infra/pictures.sh
 
 soak: build ## Minutes of live broadcasts under a judge's eyes: SOAK_MINUTES (default 5) and some more
 	@infra/packages.sh run
 	@infra/soak.sh
 
-clients: player ## Push with OBS, which is installed for it, and watch
+clients: player dashboard ## Push with OBS, which is installed for it, and watch
 	@infra/packages.sh run clients
 	@cargo build --locked --bin headwater
 	@cargo test --locked --workspace --test clients -- --test-threads=1

@@ -12,5 +12,7 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The editor of the API explorer, loaded when it is opened.
+    chunkSizeWarningLimit: 700,
   },
 })

@@ -41,7 +41,7 @@ wrk                           bench load generator
 python3                       bench compares the transcoder with the FFmpeg CLI
 LIST
   # Node.js may come from elsewhere than Debian.
-  command -v npm >/dev/null || echo "npm run builds the player page"
+  command -v npm >/dev/null || echo "npm run builds the player page and the dashboard"
 }
 
 missing=()

@@ -22,6 +22,6 @@ step "The player's own tests in a real browser"
 (cd tests/browser && npm test --silent)
 
 step "The dashboard: documents, budget, units, stories and accessibility in a real browser"
-(cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm test --silent)
+(cd dashboard && npm run --silent checks)
 
 step "All passed"

@@ -5,10 +5,11 @@ use clap::Args;
 /// Where the public finds the parts of this installation.
 #[derive(Args, Clone, Debug)]
 pub struct Urls {
-    /// Where browsers reach this api: https://host. With https, cookies are sent over TLS alone.
+    /// Where browsers reach this api and its dashboard: https://host. With https, cookies are sent over TLS alone.
     #[arg(long, env = "HEADWATER_API_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub api_public_url: String,
-    /// Where viewers reach the origin or the CDN in front of it: https://host
+    /// Where viewers reach the origin or the CDN in front of it: https://host. The dashboard shows the player from there, and
+    /// from nowhere else.
     #[arg(long, env = "HEADWATER_API_PLAYBACK_URL", default_value = "http://127.0.0.1:8088")]
     pub api_playback_url: String,
     /// Where encoders push RTMP: rtmp://host/live
@@ -24,10 +25,12 @@ impl Urls {
 
     /// `scheme://host:port` of the api, as browsers send it in `Origin`.
     pub fn public_origin(&self) -> &str {
-        let url = self.api_public_url.as_str();
-        let host = url.find("://").map_or(0, |at| at + 3);
-        let end = url[host..].find('/').map_or(url.len(), |at| host + at);
-        &url[..end]
+        origin(&self.api_public_url)
+    }
+
+    /// `scheme://host:port` of the player's page.
+    pub fn playback_origin(&self) -> &str {
+        origin(&self.api_playback_url)
     }
 
     /// An address under the origin.
@@ -45,4 +48,10 @@ impl Urls {
             code.word()
         )
     }
+}
+
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    &url[..end]
 }

@@ -1,5 +1,6 @@
-//! The HTTP listener: the GraphQL endpoint, what this is, and whether it works.
+//! The HTTP listener: the dashboard, the GraphQL endpoint, what this is, and whether it works.
 
+mod dashboard;
 mod graphql;
 mod socket;
 mod who;
@@ -9,8 +10,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Html;
+use axum::http::header::VARY;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -63,16 +65,27 @@ pub(crate) async fn serve(listener: TcpListener, api: Api, stop: CancellationTok
 /// The routes, for tests without a socket.
 pub fn router(api: Api) -> Router {
     Router::new()
-        .route("/", get(about))
+        .route("/", get(front))
         .route("/graphql", any(graphql::handle))
         .route("/graphql/schema", get(|| async { crate::graphql::sdl() }))
         .route("/docs/errors", get(|| async { Html(error_page()) }))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
+        .fallback(dashboard::handle)
         .with_state(api)
 }
 
-async fn about() -> Json<Value> {
+/// The dashboard to browsers, what this is to programs.
+async fn front(State(api): State<Api>, headers: HeaderMap) -> Response {
+    let mut response = match dashboard::wants_page(&headers) {
+        true => dashboard::page(&api, StatusCode::OK),
+        false => about().into_response(),
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+fn about() -> Json<Value> {
     Json(json!({
         "name": "headwater",
         "role": "api",

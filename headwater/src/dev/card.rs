@@ -93,12 +93,21 @@ impl Card {
              \x20 Ingest URL    {}\n\
              \x20 Stream key    {}\n\
              \x20 Watch page    {}\n\
-             \x20 API           {}\n\
+             \x20 Dashboard     {}\n\
+             \x20   Sign in     {}  {}\n\
+             \x20 API           {}/graphql\n\
              \x20 Metrics       {}/metrics\n\n\
              \x20 In OBS: Settings > Stream > Service \"Custom…\", Server = ingest URL, Stream Key = stream key.\n\
              {pushing}\n\n\
              \x20 Ctrl-C stops everything.\n",
-            self.ingest_url, self.stream_key, self.watch_url, self.api_url, self.admin_url
+            self.ingest_url,
+            self.stream_key,
+            self.watch_url,
+            self.api_url,
+            self.demo_email,
+            self.demo_password,
+            self.api_url,
+            self.admin_url
         );
     }
 }
