@@ -248,16 +248,25 @@ async fn answer(
     };
     // Errors without a path were found before anything was executed.
     let executed = response.errors.is_empty() || response.errors.iter().any(|error| !error.path.is_empty());
-    let mut body = json!(response);
     let status = match (executed, media) {
         (true, _) | (false, JSON) => StatusCode::OK,
         (false, _) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    if !executed && let Some(members) = body.as_object_mut() {
-        members.remove("data");
-        mark_validation(members);
-    }
-    let body = body.to_string();
+    let body = if executed {
+        // As it is, fields stand in the order in which they were asked for (GraphQL §7.2.2).
+        serde_json::to_string(&response)
+    } else {
+        let mut body = json!(response);
+        if let Some(members) = body.as_object_mut() {
+            members.remove("data");
+            mark_validation(members);
+        }
+        serde_json::to_string(&body)
+    };
+    let body = body.map_err(|_| {
+        let sentence = "Something went wrong in the service, and was noted.";
+        Unanswered::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", sentence)
+    })?;
     if let Some(repeat) = &repeat
         && let Err(error) = repeat.keep(&api.services.database, body.as_bytes()).await
     {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
@@ -29,6 +30,8 @@ const MESSAGE_BYTES_MAX: usize = super::graphql::BODY_BYTES_MAX;
 pub const OPERATIONS_MAX: usize = 100;
 /// A client that says nothing for so long, not even a ping, is taken for gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Bytes of the reason in a close frame at most (RFC 6455 §5.5 allows 125 with the code).
+const REASON_BYTES_MAX: usize = 123;
 
 /// Whether the request is the beginning of a WebSocket.
 pub(super) fn wanted(headers: &HeaderMap) -> bool {
@@ -90,6 +93,8 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
         schema: api.schema.clone(),
         turns: Arc::new(Semaphore::new(OPERATIONS_MAX)),
     };
+    let refused = Arc::new(AtomicBool::new(false));
+    let told = refused.clone();
     let begin = move |payload: Value| async move {
         let word = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
         let shown = Credentials {
@@ -98,7 +103,10 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
             tenant: word("tenant").or(credentials.tenant),
             environment: word("environment").or(credentials.environment),
         };
-        let op = shown.operation(&api.services, caller).await?;
+        let op = shown
+            .operation(&api.services, caller)
+            .await
+            .inspect_err(|_| told.store(true, Ordering::Relaxed))?;
         let mut data = Data::default();
         data.insert(graphql::loaders(op.clone()));
         data.insert(op);
@@ -116,10 +124,7 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
             })),
             next = messages.next() => match next {
                 Some(WsMessage::Text(text)) => Message::Text(text.into()),
-                Some(WsMessage::Close(code, reason)) => Message::Close(Some(CloseFrame {
-                    code,
-                    reason: reason.into(),
-                })),
+                Some(WsMessage::Close(code, reason)) => closed(code, &reason, refused.load(Ordering::Relaxed)),
                 None => return,
             },
         };
@@ -128,6 +133,25 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
             return;
         }
     }
+}
+
+/// A close frame with the codes of graphql-transport-ws, which the library does not know all of.
+fn closed(code: u16, reason: &str, refused: bool) -> Message {
+    let code = match code {
+        1002 if refused => 4403,
+        1002 => 4400,
+        // Operations before the connection was begun.
+        1011 => 4401,
+        code => code,
+    };
+    let mut end = reason.len().min(REASON_BYTES_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    Message::Close(Some(CloseFrame {
+        code,
+        reason: reason[..end].into(),
+    }))
 }
 
 /// The schema with a bound on what one connection has under way.
