@@ -1,5 +1,7 @@
 import './auth-page.css'
 import type { ReactNode } from 'react'
+import { Link } from 'react-router'
+import { paths } from '../app/paths.ts'
 import { ThemeMenu } from './shell/navigation.tsx'
 
 /** The frame of the pages before a tenant: one card, the mark above it. */
@@ -17,6 +19,15 @@ export function AuthPage({ title, about, foot, wide, children }: { title: string
         {foot && <p className="auth-foot">{foot}</p>}
       </main>
     </div>
+  )
+}
+
+/** Where a password could be reset if the service sent e-mail. */
+export function NoMailPage() {
+  return (
+    <AuthPage title="Passwords are not reset here" about="This service sends no e-mail, so it cannot tell that an address is yours. Ask whoever runs it." foot={<Link to={paths.signIn()}>Back to sign in</Link>}>
+      {null}
+    </AuthPage>
   )
 }
 

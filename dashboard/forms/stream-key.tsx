@@ -75,7 +75,7 @@ export function KeyDialog({ channelId, edited, onClose, onSecret }: { channelId:
         <Field label="Label" optional error={errors['label']} hint="Which encoder has it: “Studio A”, “Backup”.">
           {(parts) => <Input {...parts} autoFocus maxLength={100} value={label} onChange={(event) => setLabel(event.target.value)} />}
         </Field>
-        <Field label="Expires" error={errors['expiresAt']} hint="A publisher that is live when its key expires is not cut off; it cannot connect again.">
+        <Field label="Expires" error={errors['expiresAt']} hint="A publisher that is live when its key expires is disconnected within half a minute.">
           {(parts) => (
             <Select {...parts} value={expiry} onChange={(event) => setExpiry(event.target.value)}>
               {edited && <option value="keep">{edited.expiresAt ? 'As it is' : 'As it is: never'}</option>}
@@ -93,7 +93,7 @@ export function KeyDialog({ channelId, edited, onClose, onSecret }: { channelId:
 }
 
 const OVERLAPS = [
-  { value: '86400', name: 'The old key works for another day', about: 'Time to change every encoder.' },
+  { value: '86400', name: 'The old key works for another day', about: 'Time to change every encoder; one that still uses it then is disconnected.' },
   { value: '3600', name: 'The old key works for another hour', about: 'For an encoder that is at hand.' },
   { value: '0', name: 'The old key stops now', about: 'For a key that has leaked.' },
 ] as const

@@ -1,5 +1,5 @@
 import { cacheExchange } from '@urql/exchange-graphcache'
-import { createClient as createSocket } from 'graphql-ws'
+import { type Client as Socket, type ClientOptions, createClient as createSocket } from 'graphql-ws'
 import { Client, type Exchange, fetchExchange, makeOperation, mapExchange, type Operation, subscriptionExchange } from 'urql'
 import { cacheConfig } from './cache.ts'
 import { codeOf } from './errors.ts'
@@ -41,17 +41,9 @@ export function createScopedClient({ tenant, environment }: Scope, onSignedOut: 
     connection.current = state
     for (const changed of listeners) changed()
   }
-  const socket = createSocket({
-    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
-    connectionParams: { tenant, environment },
-    keepAlive: KEEP_ALIVE_MS,
-    retryAttempts: Infinity,
-    shouldRetry: () => true,
-    retryWait: (attempt) => new Promise((resume) => setTimeout(resume, Math.min(RETRY_DELAY_MAX_MS, 300 * 2 ** attempt) * (0.5 + Math.random() / 2))),
-    on: {
-      connected: () => become('open'),
-      closed: (event) => become((event as CloseEvent | undefined)?.code === 1000 ? 'idle' : 'lost'),
-    },
+  const socket = connect({ tenant, environment }, {
+    connected: () => become('open'),
+    closed: (event) => become((event as CloseEvent | undefined)?.code === 1000 ? 'idle' : 'lost'),
   })
   const headers: Record<string, string> = { 'Headwater-Client': CLIENT_NAME, 'Headwater-Environment': environment }
   if (tenant) headers['Headwater-Tenant'] = tenant
@@ -64,11 +56,7 @@ export function createScopedClient({ tenant, environment }: Scope, onSignedOut: 
       mapExchange({ onError: (error) => { if (codeOf(error) === 'UNAUTHENTICATED') onSignedOut() } }),
       mapExchange({ onOperation: (operation) => (operation.kind === 'mutation' ? once(operation, headers) : operation) }),
       fetchExchange,
-      subscriptionExchange({
-        forwardSubscription: ({ query, variables }) => ({
-          subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query: query ?? '', variables: variables as Record<string, unknown> }, sink) }),
-        }),
-      }),
+      subscriptionsOver(socket),
     ],
   })
   const scoped: ScopedClient = {
@@ -80,6 +68,35 @@ export function createScopedClient({ tenant, environment }: Scope, onSignedOut: 
   }
   return scoped
 }
+
+/** A client that asks as a program does: with an API token, which fixes tenant and environment, and without the cookie. */
+export function createTokenClient(token: string): { client: Client; dispose: () => void } {
+  const authorization = `Bearer ${token}`
+  const socket = connect({ authorization })
+  const client = new Client({
+    url: '/graphql',
+    preferGetMethod: false,
+    fetchOptions: { headers: { 'Headwater-Client': CLIENT_NAME, 'Authorization': authorization }, credentials: 'omit' },
+    exchanges: [fetchExchange, subscriptionsOver(socket)],
+  })
+  return { client, dispose: () => void socket.dispose() }
+}
+
+const connect = (connectionParams: Record<string, unknown>, on: ClientOptions['on'] = {}): Socket => createSocket({
+  url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+  connectionParams,
+  keepAlive: KEEP_ALIVE_MS,
+  retryAttempts: Infinity,
+  shouldRetry: () => true,
+  retryWait: (attempt) => new Promise((resume) => setTimeout(resume, Math.min(RETRY_DELAY_MAX_MS, 300 * 2 ** attempt) * (0.5 + Math.random() / 2))),
+  on,
+})
+
+const subscriptionsOver = (socket: Socket) => subscriptionExchange({
+  forwardSubscription: ({ query, variables }) => ({
+    subscribe: (sink) => ({ unsubscribe: socket.subscribe({ query: query ?? '', variables: variables as Record<string, unknown> }, sink) }),
+  }),
+})
 
 /** A mutation that the network repeats is done once. */
 const once = (operation: Operation, headers: Record<string, string>) =>

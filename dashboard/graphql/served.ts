@@ -1,6 +1,6 @@
 import { type DocumentNode, Kind, type SelectionNode, type SelectionSetNode } from '@0no-co/graphql.web'
-import { createContext, useContext } from 'react'
-import { type AnyVariables, type Client, createRequest, type Exchange, makeOperation, mapExchange } from 'urql'
+import { createContext, useContext, useEffect, useState } from 'react'
+import { type AnyVariables, type Client, createRequest, type Exchange, makeOperation, mapExchange, useClient } from 'urql'
 
 /**
  * What the service that answers can do, as `Type.field`. During an upgrade, and on an installation that is older than this
@@ -15,6 +15,18 @@ const QUERY = `query Served { ${TYPES.map((name) => `${name}: __type(name: "${na
 export async function askServed(client: Client): Promise<Served | null> {
   const { data } = await client.query<Record<string, { fields: { name: string }[] } | null>>(QUERY, {}).toPromise()
   return data ? new Set(Object.entries(data).flatMap(([type, found]) => (found?.fields ?? []).map(({ name }) => `${type}.${name}`))) : null
+}
+
+/** The same for pages outside any tenant; null until the service has answered. */
+export function useServedAnywhere(): Served | null {
+  const client = useClient()
+  const [served, setServed] = useState<Served | null>(null)
+  useEffect(() => {
+    let gone = false
+    void askServed(client).then((found) => { if (!gone) setServed(found) })
+    return () => { gone = true }
+  }, [client])
+  return served
 }
 
 const ServedContext = createContext<Served>(new Set())

@@ -1,4 +1,4 @@
-import { useCallback, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { type AnyVariables, type DocumentInput, useMutation } from 'urql'
 import { byField, explain, type UserError } from './errors.ts'
 
@@ -15,6 +15,17 @@ export interface Action<Data, Input> {
   run: (input: Input) => Promise<Data | null>
   /** Runs it for a dialog that only asks whether it worked: resolves to a sentence, or null. */
   attempt: (input: Input) => Promise<string | null>
+}
+
+/** Runs `act` each time that `value`, once known, has become another. */
+export function useChange<T>(value: T | undefined, act: () => void) {
+  const before = useRef(value)
+  const run = useRef(act)
+  run.current = act
+  useEffect(() => {
+    if (before.current !== undefined && before.current !== value) run.current()
+    before.current = value
+  }, [value])
 }
 
 /** One mutation with its user errors sorted by field. `pick` names the payload in the answer. */

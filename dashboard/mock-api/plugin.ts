@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { extname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
+import { loadSdl } from '../scripts/schema.mjs'
 import { createMock } from './server.ts'
-
-const SCHEMA = fileURLToPath(new URL('../graphql/schema.graphql', import.meta.url))
 
 /** The same rules as the service's own, so that what they forbid fails in tests already. */
 const policy = (nonce: string) => [
@@ -19,7 +17,7 @@ interface Served { middlewares: { use: (handler: (request: IncomingMessage, resp
 /** Serves the mock API beside the pages, in development and when the built files are previewed. */
 export function mockApi(): Plugin {
   const attach = (server: Served) => {
-    const mock = createMock(SCHEMA)
+    const mock = createMock(loadSdl())
     server.middlewares.use((request, response, next) => {
       mock.handle(request, response).then((answered) => { if (!answered) next() }, next)
     })

@@ -1,6 +1,5 @@
 /** The mock of the service: GraphQL over HTTP and WebSocket on an in-memory store, with a control address for tests. */
 import { EventEmitter } from 'node:events'
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { buildASTSchema, buildSchema, execute, type ExecutionResult, GraphQLError, type GraphQLSchema, Kind, parse, subscribe, validate, visit } from 'graphql'
@@ -38,8 +37,7 @@ const refusing = (resolve: (args: never, context: Context) => object) => (args: 
 const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...mediaMutations }).map(([name, resolve]) => [name, refusing(resolve as never)]))
 const root = { ...queries, ...mutations, ...subscriptions }
 
-export function createMock(schemaFile: string): Mock {
-  const sdl = readFileSync(schemaFile, 'utf8')
+export function createMock(sdl: string): Mock {
   const world: World = { store: seed(), bus: new EventEmitter().setMaxListeners(0), latencyMs: 0, failures: new Map(), origin: '', schema: buildSchema(sdl) }
   const stopHealth = startHealth(world)
   const sockets = new WebSocketServer({ noServer: true })

@@ -42,7 +42,7 @@ export default function AssetsPage() {
   })
   const assets = data?.assets
   return (
-    <Page title="Assets" about="Replays of your broadcasts: watch, download, publish or delete them.">
+    <Page title="Assets" about="The replays of your broadcasts, each from its first second on.">
       <Card bare>
         <div className="toolbar">
           <ListSearch list={list} label="Search by title" />

@@ -30,8 +30,8 @@ type Entry = NonNullable<ResultOf<typeof AuditQuery>['tenant']>['auditLog']['nod
 
 const ACTIONS = [
   'channel.create', 'channel.update', 'channel.delete', 'stream_key.create', 'stream_key.update', 'stream_key.rotate', 'stream_key.revoke',
-  'playback_id.create', 'playback_id.delete', 'asset.update', 'asset.delete', 'asset.restore', 'broadcast.end', 'api_token.create', 'api_token.revoke',
-  'member.update', 'member.remove', 'invitation.create', 'invitation.revoke', 'tenant.update',
+  'playback_id.create', 'playback_id.delete', 'api_token.create', 'api_token.revoke', 'member.update', 'member.remove',
+  'invitation.create', 'invitation.accept', 'invitation.revoke', 'tenant.create', 'tenant.update',
 ]
 const PERIODS = [['', 'All time'], ['1', 'Last day'], ['7', 'Last week'], ['30', 'Last 30 days']] as const
 const DAY_MS = 86_400_000
@@ -83,7 +83,7 @@ export default function AuditLogPage() {
                     <span><strong>{sentence(entry.action)}</strong><span className="quiet audit-subject">{entry.subjectName}</span></span>
                   </button>
                 </td>
-                <td>{entry.actorName}{entry.actorKind !== 'USER' && <> <Badge>{sentence(entry.actorKind).replace('Api', 'API')}</Badge></>}</td>
+                <td>{entry.actorName}{entry.actorKind !== 'USER' && <> <Badge>{sentence(entry.actorKind)}</Badge></>}</td>
                 <td className="wide-only mono faint">{entry.ipAddress ?? '–'}</td>
                 <td className="end"><Time at={entry.at} /></td>
               </tr>

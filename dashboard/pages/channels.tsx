@@ -107,7 +107,7 @@ export default function ChannelsPage() {
 function NoChannelsForYou() {
   return (
     <Page title="Channels">
-      <Card><Empty icon={<Radio />} title="Your role does not see channels" about="Your role in this tenant is for invoices and usage. An owner or admin can change it." /></Card>
+      <Card><Empty icon={<Radio />} title="Your role does not see channels" about="It is for people who keep the tenant’s accounts. An owner or admin can give you another." /></Card>
     </Page>
   )
 }

@@ -21,7 +21,7 @@ export default function NewTenantPage() {
   const { reset } = useAccount()
   const { run, busy, errors } = useAction(TenantCreateMutation, ({ tenantCreate }) => tenantCreate)
   return (
-    <AuthPage title="New tenant" about="A tenant has its own channels, team, keys and bill. Nothing is shared between tenants." foot={<Link to={paths.home()}>Back</Link>}>
+    <AuthPage title="New tenant" about="A tenant has its own channels, keys and team. Nothing is shared between tenants." foot={<Link to={paths.home()}>Back</Link>}>
       <form
         className="stack"
         onSubmit={async (event) => {

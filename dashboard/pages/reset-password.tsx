@@ -2,9 +2,10 @@ import { useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
 import { useAccount } from '../app/account.tsx'
 import { paths } from '../app/paths.ts'
-import { AuthPage } from '../components/auth-page.tsx'
+import { AuthPage, NoMailPage } from '../components/auth-page.tsx'
 import { PasswordField } from '../forms/password.tsx'
 import { graphql } from '../graphql/index.ts'
+import { useServedAnywhere } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Notice } from '../ui/notice.tsx'
@@ -22,7 +23,9 @@ export default function ResetPasswordPage() {
   const navigate = useNavigate()
   const { reset } = useAccount()
   const toast = useToast()
+  const served = useServedAnywhere()
   const { run, busy, errors, codes } = useAction(ResetMutation, ({ passwordReset }) => passwordReset)
+  if (served && !served.has('Mutation.passwordReset')) return <NoMailPage />
   return (
     <AuthPage title="Choose a new password" about="Every other session of yours ends with it." foot={<Link to={paths.signIn()}>Back to sign in</Link>}>
       <form

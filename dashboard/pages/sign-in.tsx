@@ -1,13 +1,12 @@
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
-import { useClient } from 'urql'
 import { useAccount } from '../app/account.tsx'
 import { nextAddress } from '../app/next.ts'
 import { paths } from '../app/paths.ts'
 import { AuthPage } from '../components/auth-page.tsx'
 import { PasswordField } from '../forms/password.tsx'
 import { graphql } from '../graphql/index.ts'
-import { askServed } from '../graphql/served.ts'
+import { useServedAnywhere } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
@@ -26,13 +25,7 @@ export default function SignInPage() {
   const next = params.get('next')
   const navigate = useNavigate()
   const { reset } = useAccount()
-  const client = useClient()
-  const [canReset, setCanReset] = useState(false)
-  useEffect(() => {
-    let gone = false
-    void askServed(client).then((served) => { if (!gone) setCanReset(served?.has('Mutation.passwordResetRequest') ?? false) })
-    return () => { gone = true }
-  }, [client])
+  const canReset = useServedAnywhere()?.has('Mutation.passwordResetRequest') ?? false
   const { run, busy, errors } = useAction(SignInMutation, ({ signIn }) => signIn)
   return (
     <AuthPage title="Sign in" foot={<>New here? <Link to={paths.signUp(next ?? undefined)}>Create an account</Link></>}>

@@ -166,7 +166,7 @@ function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
         open={withdrawing !== null}
         onOpenChange={() => setWithdrawing(null)}
         title={`Withdraw the invitation of ${withdrawing?.email}?`}
-        about="The link that was sent stops working. You can invite the address again."
+        about="The link stops working. You can invite the address again."
         act="Withdraw"
         onConfirm={() => withdraw.attempt({ id: withdrawing!.id })}
       />
@@ -182,7 +182,7 @@ function InviteDialog({ onClose }: { onClose: () => void }) {
   const { run, busy, errors } = useAction(InviteMutation, ({ invitationCreate }) => invitationCreate)
   if (link) {
     return (
-      <Dialog open sticky onOpenChange={onClose} title={`${email} is invited`} about="An e-mail with this link is on its way where the service can send mail. You can hand it over yourself as well; it works once.">
+      <Dialog open sticky onOpenChange={onClose} title={`${email} is invited`} about="Hand this link over: it is shown now and never again. It lets in whoever signs in with that address, once, within seven days.">
         <CopyField label="Invitation link" value={link} />
         <DialogFoot><Button tone="primary" onClick={onClose}>Done</Button></DialogFoot>
       </Dialog>

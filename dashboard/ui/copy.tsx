@@ -14,10 +14,11 @@ export function CopyButton({ text, label, small = true }: { text: string; label:
     return () => clearTimeout(timer)
   }, [state])
   const copy = async () => setState(await navigator.clipboard.writeText(text).then(() => 'done' as const, () => 'failed' as const))
+  const act = { idle: 'Copy', done: 'Copied', failed: 'Select and copy' }[state]
   return (
-    <Button tone="quiet" size={small ? 'small' : 'medium'} aria-label={`Copy ${label}`} className={cx(state === 'done' && 'copy-done')} onClick={() => void copy()}>
+    <Button tone="quiet" size={small ? 'small' : 'medium'} aria-label={`${act} ${label}`} className={cx(state === 'done' && 'copy-done')} onClick={() => void copy()}>
       {state === 'done' ? <Check aria-hidden="true" /> : <CopyIcon aria-hidden="true" />}
-      <span aria-hidden="true">{state === 'done' ? 'Copied' : state === 'failed' ? 'Select and copy' : 'Copy'}</span>
+      <span aria-hidden="true">{act}</span>
       <span className="visually-hidden" role="status">{state === 'done' ? `${label} copied` : state === 'failed' ? 'The browser refused to copy' : ''}</span>
     </Button>
   )

@@ -50,8 +50,8 @@ export function bytes(n: number): string {
 
 const trim = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(1).replace(/\.0$/u, ''))
 
-/** `INGEST_STARVED` as "Ingest starved". */
+/** `INGEST_STARVED` as "Ingest starved", `api_token.create` as "API token create". */
 export function sentence(name: string): string {
   const words = name.toLowerCase().replaceAll(/[_.]/gu, ' ')
-  return words.charAt(0).toUpperCase() + words.slice(1)
+  return words.charAt(0).toUpperCase().concat(words.slice(1)).replace(/^Api\b/u, 'API')
 }

@@ -1,4 +1,4 @@
-import { BookOpenText, Check, ChevronsUpDown, Clapperboard, KeyRound, LogOut, type LucideIcon, Monitor, Moon, Plus, Radio, ScrollText, Search, Settings, Sun, Terminal, UserRound, Users } from 'lucide-react'
+import { Check, ChevronsUpDown, Clapperboard, KeyRound, LogOut, type LucideIcon, Monitor, Moon, Plus, Radio, ScrollText, Search, Settings, Sun, Terminal, UserRound, Users } from 'lucide-react'
 import { Link, NavLink, useNavigate } from 'react-router'
 import { useMutation } from 'urql'
 import { useAccount } from '../../app/account.tsx'
@@ -144,7 +144,6 @@ function PersonMenu() {
     >
       <MenuLabel>{viewer.user?.email}{viewer.role && ` · ${roleName(viewer.role)}`}</MenuLabel>
       <MenuItem asChild><Link to={paths.account()}><UserRound aria-hidden="true" />Account and security</Link></MenuItem>
-      <MenuItem asChild><a href="/graphiql" target="_blank" rel="noreferrer"><BookOpenText aria-hidden="true" />GraphiQL</a></MenuItem>
       <MenuLine />
       <MenuItem onSelect={() => void signOut()}><LogOut aria-hidden="true" />Sign out</MenuItem>
     </Menu>

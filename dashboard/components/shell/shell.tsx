@@ -55,7 +55,7 @@ export function Shell({ connection, children }: { connection: Connection; childr
       </header>
       <Drawer open={drawer} onOpenChange={setDrawer} title="Navigation">{navigation}</Drawer>
       <main className="main" id="main" ref={main} tabIndex={-1}>
-        {place.environment === 'test' && <p className="strip">Test data: nothing here is billed or seen by your viewers</p>}
+        {place.environment === 'test' && <p className="strip">Test data: it has nothing in common with what your viewers watch</p>}
         {viewer.tenant.suspendedAt && <p className="strip strip-danger">This tenant is suspended: no publisher is let in. Please contact support.</p>}
         <p className={lost ? 'strip strip-lost' : 'visually-hidden'} role="status">{lost ? 'Live updates are interrupted; trying again…' : ''}</p>
         {children}

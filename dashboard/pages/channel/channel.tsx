@@ -7,6 +7,7 @@ import { NotFound } from '../../components/full-page.tsx'
 import { Page } from '../../components/page.tsx'
 import { explain } from '../../graphql/errors.ts'
 import { graphql } from '../../graphql/index.ts'
+import { useChange } from '../../graphql/use.ts'
 import { Button } from '../../ui/button.tsx'
 import { Notice, Skeleton } from '../../ui/notice.tsx'
 import { useToast } from '../../ui/toast.tsx'
@@ -50,6 +51,12 @@ export default function ChannelPage() {
   useSubscription({ query: ChannelUpdated, variables: { id } })
   const channel = data?.channel
   useLiveToast(channel?.title, channel?.state)
+  // Broadcasts and replays have begun or ended with it.
+  useChange(channel?.state, () => again({ requestPolicy: 'network-only' }))
+  // On a phone the tabs are wider than the screen: the chosen one is brought into it.
+  const nav = useRef<HTMLElement>(null)
+  const shown = Boolean(channel)
+  useEffect(() => void nav.current?.querySelector('[aria-current=page]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [tab, shown])
   const crumbs = [['Channels', to.channels()]] as const
   if (error && !data) {
     return <Page title="Channel" crumbs={crumbs}><Notice tone="danger" title="The channel could not be loaded" act={<Button size="small" onClick={() => again({ requestPolicy: 'network-only' })}>Try again</Button>}>{explain(error)}</Notice></Page>
@@ -64,14 +71,14 @@ export default function ChannelPage() {
       crumbs={crumbs}
       beside={<ChannelBadge state={channel.state} />}
       tabs={(
-        <nav className="tabs-list" aria-label="Channel">
+        <nav className="tabs-list" aria-label="Channel" ref={nav}>
           {tabs.map(([name, label]) => <NavLink key={name} className="tab" to={to.channel(id, name)} end={name === 'overview'}>{label}</NavLink>)}
         </nav>
       )}
     >
       {tab === 'overview' && <Overview past={data.broadcasts} setup={channel} live={channel} view={channel} />}
-      {tab === 'keys' && <KeysTab channelId={id} />}
-      {tab === 'replays' && <ReplaysTab channelId={id} />}
+      {tab === 'keys' && <KeysTab channelId={id} state={channel.state} />}
+      {tab === 'replays' && <ReplaysTab channelId={id} state={channel.state} />}
       {tab === 'embed' && <EmbedTab channelId={id} />}
       {tab === 'settings' && <SettingsTab channel={channel} />}
     </Page>

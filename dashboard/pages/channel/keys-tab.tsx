@@ -5,6 +5,8 @@ import { usePlace } from '../../app/place.tsx'
 import { KeyDialog, RevokeKey, RotateKey, SecretDialog } from '../../forms/stream-key.tsx'
 import { ListTable } from '../../components/list.tsx'
 import { graphql, type ResultOf } from '../../graphql/index.ts'
+import { type ChannelState, onAir } from '../../components/channel-state.tsx'
+import { useChange } from '../../graphql/use.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
@@ -33,13 +35,14 @@ type Doing = { what: 'create' } | { what: 'edit' | 'rotate' | 'revoke'; key: Key
 const USED_NOW_MS = 90_000
 const usedNow = (lastUsedAt: string | null) => lastUsedAt !== null && Date.now() - Date.parse(lastUsedAt) < USED_NOW_MS
 
-export function KeysTab({ channelId }: { channelId: string }) {
+export function KeysTab({ channelId, state }: { channelId: string; state: ChannelState }) {
   const { can, refused } = usePlace()
   const [all, setAll] = useState(false)
   const [doing, setDoing] = useState<Doing>(null)
   const [secret, setSecret] = useState<string | null>(null)
   const [{ data, fetching, error }, again] = useQuery({ query: KeysQuery, variables: { id: channelId, includeInactive: all }, requestPolicy: 'cache-and-network' })
-  const keys = (data?.channel?.streamKeys.nodes ?? []).map((key): Key => ({ ...key, inUse: key.inUse ?? usedNow(key.lastUsedAt) }))
+  useChange(state, () => again({ requestPolicy: 'network-only' }))
+  const keys = (data?.channel?.streamKeys.nodes ?? []).map((key): Key => ({ ...key, inUse: key.inUse ?? (onAir(state) && usedNow(key.lastUsedAt)) }))
   const refusal = refused('STREAM_KEY_WRITE', 'change stream keys')
   const close = () => setDoing(null)
   return (
@@ -72,7 +75,7 @@ export function KeysTab({ channelId }: { channelId: string }) {
               <td className="wide-only"><Time at={key.createdAt} /></td>
               <td className="end">
                 {key.state === 'ACTIVE' && can('STREAM_KEY_WRITE') && (
-                  <Menu trigger={<Button tone="quiet" size="small" icon aria-label={`Acts on ${key.label || key.hint}`}><Ellipsis aria-hidden="true" /></Button>}>
+                  <Menu trigger={<Button tone="quiet" size="small" icon aria-label={`Acts on ${key.label} ${key.hint}`.replace('  ', ' ')}><Ellipsis aria-hidden="true" /></Button>}>
                     <MenuItem onSelect={() => setDoing({ what: 'edit', key })}>Label and expiry…</MenuItem>
                     <MenuItem onSelect={() => setDoing({ what: 'rotate', key })}>Rotate…</MenuItem>
                     <MenuLine />

@@ -2,6 +2,7 @@ import { Check } from 'lucide-react'
 import { lazy, Suspense, useRef, useState } from 'react'
 import { usePlace } from '../../app/place.tsx'
 import { channelState, onAir } from '../../components/channel-state.tsx'
+import { LinkButton } from '../../components/page.tsx'
 import { type FragmentOf, graphql, readFragment } from '../../graphql/index.ts'
 import { useServed } from '../../graphql/served.ts'
 import { useAction } from '../../graphql/use.ts'
@@ -48,6 +49,7 @@ interface OverviewProps {
 export function Overview({ past: broadcasts, setup, live, view }: OverviewProps) {
   const channel = readFragment(LiveFragment, live)
   const encoders = readFragment(SetupFragment, setup)
+  const { to } = usePlace()
   const served = useServed()
   const isOnAir = onAir(channel.state)
   // A broadcast that began and ended while the page was open counts as well.
@@ -55,7 +57,7 @@ export function Overview({ past: broadcasts, setup, live, view }: OverviewProps)
   seen.current ||= channel.broadcast !== null
   const first = broadcasts.totalCount === 0 && !seen.current
   if (channel.state === 'DISABLED') {
-    return <Notice tone="warn" title="This channel is disabled">No publisher is let in. Enable it under Settings.</Notice>
+    return <Notice tone="warn" title="This channel is disabled" act={<LinkButton size="small" to={to.channel(channel.id, 'settings')}>Settings</LinkButton>}>No publisher is let in until it is enabled again.</Notice>
   }
   // Until pictures exist there is nothing to play: the settings have the room.
   if (!channel.broadcast && first) {

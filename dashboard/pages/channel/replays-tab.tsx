@@ -2,7 +2,9 @@ import { Clapperboard } from 'lucide-react'
 import { useQuery } from 'urql'
 import { AssetFragment, AssetRow, ASSET_COLUMNS } from '../../components/asset-row.tsx'
 import { ListTable, useListState } from '../../components/list.tsx'
+import type { ChannelState } from '../../components/channel-state.tsx'
 import { graphql } from '../../graphql/index.ts'
+import { useChange } from '../../graphql/use.ts'
 import { Card } from '../../ui/card.tsx'
 import { count } from '../../ui/format.ts'
 import { Empty } from '../../ui/notice.tsx'
@@ -17,9 +19,10 @@ const ReplaysQuery = graphql(`
   }
 `, [AssetFragment])
 
-export function ReplaysTab({ channelId }: { channelId: string }) {
+export function ReplaysTab({ channelId, state }: { channelId: string; state: ChannelState }) {
   const list = useListState()
   const [{ data, fetching, error }, again] = useQuery({ query: ReplaysQuery, variables: { id: channelId, ...list.page }, requestPolicy: 'cache-and-network' })
+  useChange(state, () => again({ requestPolicy: 'network-only' }))
   const assets = data?.assets
   return (
     <Card title="Replays" about="One for each broadcast of this channel." flush>

@@ -41,7 +41,7 @@ interface Draft {
   title: string
   reference: string
   latencyMode: Settings['latencyMode']
-  ladder: 'DEFAULT' | 'SOURCE' | 'ENCODED'
+  ladder: Settings['ladder']['kind']
   reconnectWindowS: string
   bitrateMaxKbps: string
 }
@@ -50,7 +50,7 @@ const draftOf = (channel: Settings): Draft => ({
   title: channel.title,
   reference: channel.reference ?? '',
   latencyMode: channel.latencyMode,
-  ladder: channel.ladder.kind as Draft['ladder'],
+  ladder: channel.ladder.kind,
   reconnectWindowS: channel.reconnectWindowS.toString(),
   bitrateMaxKbps: channel.bitrateMaxBps ? String(channel.bitrateMaxBps / 1000) : '',
 })
@@ -59,6 +59,9 @@ const NAMES: Record<keyof Draft, string> = {
   title: 'Title', reference: 'Reference', latencyMode: 'Latency', ladder: 'Ladder',
   reconnectWindowS: 'Reconnect window, s', bitrateMaxKbps: 'Bit rate limit, kbit/s',
 }
+
+/** Steps are chosen by programs; once others are chosen here, only programs bring them back. */
+const CUSTOM = { value: 'CUSTOM', name: 'Your own steps', about: 'As a program of yours has set them over the API.' } as const
 
 /** Only what differs is sent, so two people who change different things do not meet. */
 function changesOf(base: Draft, draft: Draft) {
@@ -133,11 +136,11 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
           <Field label="Reference" optional error={errors['reference']} hint="Your own id for it, unique in this environment.">{(parts) => <Input {...parts} maxLength={100} value={draft.reference} onChange={(event) => set('reference')(event.target.value)} />}</Field>
           {onAir(channel.state) && <Notice>The channel is on air: latency and ladder change with its next broadcast.</Notice>}
           <ChoiceList label="Latency" value={draft.latencyMode} onChange={set('latencyMode')} choices={LATENCIES} />
-          <ChoiceList label="Ladder" value={draft.ladder} onChange={set('ladder')} choices={LADDERS} />
+          <ChoiceList label="Ladder" value={draft.ladder} onChange={set('ladder')} choices={base.draft.ladder === 'CUSTOM' ? [CUSTOM, ...LADDERS] : LADDERS} />
           <Field label="Reconnect window" error={errors['reconnectWindowS']} hint="A publisher that drops out and returns within it continues the same broadcast and replay.">
             {(parts) => <Input {...parts} type="number" min={0} max={3600} required suffix="seconds" value={draft.reconnectWindowS} onChange={(event) => set('reconnectWindowS')(event.target.value)} />}
           </Field>
-          <Field label="Bit rate limit" optional error={errors['bitrateMaxBps']} hint="A publisher that sends more is refused. Empty: the limit of your plan.">
+          <Field label="Bit rate limit" optional error={errors['bitrateMaxBps']} hint="A publisher that sends more is refused. Empty: the limit of the service.">
             {(parts) => <Input {...parts} type="number" min={100} suffix="kbit/s" value={draft.bitrateMaxKbps} onChange={(event) => set('bitrateMaxKbps')(event.target.value)} />}
           </Field>
           <p className="small faint">Version {channel.version}, changed <Time at={channel.updatedAt} /></p>
@@ -179,13 +182,13 @@ function DangerZone({ channel }: { channel: Settings }) {
         {channel.disabled ? <Button busy={update.busy} onClick={() => void toggle(false)}>Enable</Button> : <Button tone="quiet-danger" onClick={() => setAsking('disable')}>Disable</Button>}
       </Setting>
       <Setting name="Delete the channel" about="Its keys and addresses are gone for ever. Replays stay among the assets.">
-        <Button tone="quiet-danger" disabledBecause={busyOnAir && 'The channel is on air. End its broadcast first.'} onClick={() => setAsking('delete')}>Delete</Button>
+        <Button tone="quiet-danger" disabledBecause={busyOnAir && 'The channel is on air. Stop its encoder first.'} onClick={() => setAsking('delete')}>Delete</Button>
       </Setting>
       <Confirm
         open={asking === 'disable'}
         onOpenChange={() => setAsking(null)}
         title={`Disable ${channel.title}?`}
-        about={busyOnAir ? 'The channel is on air: its publisher is disconnected, and viewers see the broadcast stop.' : 'No publisher is let in until you enable it again.'}
+        about={busyOnAir ? 'The channel is on air: its publisher is disconnected within half a minute, and viewers see the broadcast stop.' : 'No publisher is let in until you enable it again.'}
         act="Disable"
         onConfirm={() => toggle(true)}
       />

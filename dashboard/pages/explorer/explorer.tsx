@@ -11,7 +11,7 @@ const Workbench = lazy(() => import('./workbench.tsx'))
 export default function ExplorerPage() {
   const { place, viewer } = usePlace()
   return (
-    <Page title="API explorer" about={<>Everything that this dashboard does is one of these requests. They run as you, in <strong>{viewer.tenant.name}</strong>, on <strong>{place.environment}</strong> data.</>}>
+    <Page title="API explorer" about={<>Everything that this dashboard does is one of these requests. They run as you, or as a program with a token, in <strong>{viewer.tenant.name}</strong>, on <strong>{place.environment}</strong> data.</>}>
       {place.environment === 'live' && <Notice tone="warn">Mutations here are real. Switch to Test to try them out.</Notice>}
       <Card bare><Suspense fallback={<div className="explorer"><Skeleton height={480} /></div>}><Workbench key={place.environment} /></Suspense></Card>
     </Page>

@@ -10,12 +10,13 @@ import { graphql as graphqlLanguage, updateSchema } from 'cm6-graphql'
 import { getNonce } from 'get-nonce'
 import { buildClientSchema, getIntrospectionQuery, type IntrospectionQuery } from 'graphql'
 import { Play, Square } from 'lucide-react'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import type { AnyVariables, OperationResult } from 'urql'
 import { usePlace } from '../../app/place.tsx'
+import { createTokenClient } from '../../graphql/client.ts'
 import { explain } from '../../graphql/errors.ts'
 import { Button } from '../../ui/button.tsx'
-import { Select } from '../../ui/field.tsx'
+import { Input, Select } from '../../ui/field.tsx'
 import { EXAMPLES } from './examples.ts'
 import { operationsOf } from './operations.ts'
 
@@ -58,7 +59,11 @@ function useEditor(first: string, label: string, language: Extension, onRun: () 
 }
 
 export default function Workbench() {
-  const { uncached: client } = usePlace()
+  const { uncached } = usePlace()
+  // Held in memory alone: a token in storage would outlive the visit.
+  const [token, setToken] = useState<string | null>(null)
+  const program = useMemo(() => (token?.trim() ? createTokenClient(token.trim()) : null), [token])
+  useEffect(() => program?.dispose, [program])
   const [result, setResult] = useState('')
   const [running, setRunning] = useState<{ stop: () => void } | null>(null)
   const [note, setNote] = useState('')
@@ -84,7 +89,11 @@ export default function Workbench() {
     const started = performance.now()
     setNote('Running…')
     const [{ kind, document }] = operations
-    const source = client[kind](document, variables)
+    if (token !== null && !program) {
+      setResult('Paste an API token first, or run as yourself.')
+      return
+    }
+    const source = (program?.client ?? uncached)[kind](document, variables)
     let count = 0
     const { unsubscribe } = source.subscribe((answer: OperationResult) => {
       count += 1
@@ -105,12 +114,12 @@ export default function Workbench() {
   const variables_ = useEditor(EXAMPLES[0]!.variables, 'Variables, as JSON', json(), run)
   useEffect(() => {
     let gone = false
-    void client.query(getIntrospectionQuery(), {}).toPromise().then(({ data }) => {
+    void uncached.query(getIntrospectionQuery(), {}).toPromise().then(({ data }) => {
       if (!gone && data && query.view.current) updateSchema(query.view.current, buildClientSchema(data as IntrospectionQuery))
     })
     return () => { gone = true }
   // Once for each client.
-  }, [client])
+  }, [uncached])
   useEffect(() => () => running?.stop(), [running])
   return (
     <div className="explorer">
@@ -129,6 +138,11 @@ export default function Workbench() {
         >
           {EXAMPLES.map(({ name }, index) => <option key={name} value={index}>{name}</option>)}
         </Select>
+        <Select aria-label="Run as" value={token === null ? 'me' : 'token'} onChange={(event) => setToken(event.target.value === 'me' ? null : '')}>
+          <option value="me">Yourself</option>
+          <option value="token">A program with a token</option>
+        </Select>
+        {token !== null && <Input className="mono explorer-token" aria-label="API token" placeholder="hw_live_…" autoComplete="off" spellCheck={false} type="password" value={token} onChange={(event) => setToken(event.target.value)} />}
         <span className="quiet small" role="status">{note}</span>
       </div>
       <div className="explorer-pane">
