@@ -35,6 +35,8 @@ export function placePaths({ tenant, environment }: Place) {
     asset: (id: string) => `${root}/assets/${id}`,
     team: () => `${root}/team`,
     tokens: () => `${root}/tokens`,
+    webhooks: () => `${root}/webhooks`,
+    webhook: (id: string) => `${root}/webhooks/${id}`,
     auditLog: (query: { subject?: string } = {}) => withQuery(`${root}/audit-log`, query),
     explorer: () => `${root}/explorer`,
     settings: () => `${root}/settings`,

@@ -35,11 +35,10 @@ export const cacheConfig: CacheExchangeOpts = {
   keys: {
     PageInfo: embedded, IngestAddresses: embedded, Ladder: embedded, LadderStep: embedded, PlaybackUrls: embedded,
     BroadcastSource: embedded, Rendition: embedded, BroadcastHealth: embedded, HealthIssue: embedded, HealthSample: embedded,
-    Viewer: embedded, Membership: embedded, InvitationPreview: embedded, UserError: embedded, WebhookAttempt: embedded, EventType: embedded,
+    Viewer: embedded, Membership: embedded, InvitationPreview: embedded, UserError: embedded, WebhookAttempt: embedded,
     ChannelConnection: embedded, StreamKeyConnection: embedded, BroadcastConnection: embedded, AssetConnection: embedded,
     MemberConnection: embedded, InvitationConnection: embedded, ApiTokenConnection: embedded, AuditEntryConnection: embedded,
-    SessionConnection: embedded, WebhookEndpointConnection: embedded, WebhookDeliveryConnection: embedded, SigningKeyConnection: embedded,
-    EventConnection: embedded,
+    SessionConnection: embedded, WebhookEndpointConnection: embedded, WebhookDeliveryConnection: embedded,
   },
   updates: {
     Mutation: {
@@ -63,8 +62,8 @@ export const cacheConfig: CacheExchangeOpts = {
       },
       webhookEndpointCreate: forgets('webhookEndpoints'),
       webhookEndpointDelete: forgets('webhookEndpoints'),
-      signingKeyCreate: forgets('signingKeys'),
-      signingKeyRevoke: forgets('signingKeys'),
+      webhookEndpointTest: forgets('webhookDeliveries'),
+      webhookEventResend: forgets('webhookDeliveries'),
     },
   },
 }

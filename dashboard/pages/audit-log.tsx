@@ -31,7 +31,8 @@ type Entry = NonNullable<ResultOf<typeof AuditQuery>['tenant']>['auditLog']['nod
 const ACTIONS = [
   'channel.create', 'channel.update', 'channel.delete', 'stream_key.create', 'stream_key.update', 'stream_key.rotate', 'stream_key.revoke',
   'playback_id.create', 'playback_id.delete', 'api_token.create', 'api_token.revoke', 'member.update', 'member.remove',
-  'invitation.create', 'invitation.accept', 'invitation.revoke', 'tenant.create', 'tenant.update',
+  'invitation.create', 'invitation.accept', 'invitation.revoke', 'webhook_endpoint.create', 'webhook_endpoint.update',
+  'webhook_endpoint.rotate_secret', 'webhook_endpoint.delete', 'tenant.create', 'tenant.update',
 ]
 const PERIODS = [['', 'All time'], ['1', 'Last day'], ['7', 'Last week'], ['30', 'Last 30 days']] as const
 const DAY_MS = 86_400_000

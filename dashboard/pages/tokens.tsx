@@ -108,7 +108,7 @@ export default function TokensPage() {
 
 const GROUPS: readonly { name: string; prefix: string }[] = [
   { name: 'Channels', prefix: 'CHANNEL' }, { name: 'Stream keys', prefix: 'STREAM_KEY' }, { name: 'Broadcasts', prefix: 'BROADCAST' },
-  { name: 'Assets', prefix: 'ASSET' }, { name: 'Team', prefix: 'MEMBER' }, { name: 'Tokens', prefix: 'TOKEN' },
+  { name: 'Assets', prefix: 'ASSET' }, { name: 'Team', prefix: 'MEMBER' }, { name: 'Tokens', prefix: 'TOKEN' }, { name: 'Webhooks', prefix: 'WEBHOOK' },
   { name: 'Tenant', prefix: 'TENANT' }, { name: 'Audit log', prefix: 'AUDIT' },
 ]
 

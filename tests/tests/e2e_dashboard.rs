@@ -14,6 +14,7 @@ async fn people_go_live_rotate_keys_and_keep_to_their_roles() -> anyhow::Result<
         "dashboard/story.test.mjs",
         "dashboard/roles.test.mjs",
         "dashboard/explorer.test.mjs",
+        "dashboard/webhooks.test.mjs",
     ];
     let met = browser::dashboard(&dev.running.api_url, &tests).await;
     met.with_context(|| dev.log())?;

@@ -35,6 +35,7 @@ for (const [email, role] of [['kit.okafor@example.com', 'ANALYST'], ['tomas@exam
 for (const [name, actions] of [['Scheduling service', ['CHANNEL_READ', 'CHANNEL_WRITE']], ['Statistics', ['BROADCAST_READ', 'ASSET_READ']]]) {
   await gql('mutation($input: ApiTokenCreateInput!) { apiTokenCreate(input: $input) { secret } }', { input: { name, environment: 'LIVE', actions } })
 }
+const { data: { webhookEndpointCreate: { webhookEndpoint } } } = await gql('mutation($input: WebhookEndpointCreateInput!) { webhookEndpointCreate(input: $input) { webhookEndpoint { id } } }', { input: { url: 'http://127.0.0.1:9/hooks', description: 'Scheduling' } })
 const chess = made['Chess finals'].channel.id
 await gql('mutation($input: ChannelUpdateInput!) { channelUpdate(input: $input) { channel { id } } }', { input: { id: chess, expectedVersion: 1, title: 'Chess finals', disabled: true } })
 const { person: kit } = { person: await farm.person() }
@@ -108,6 +109,9 @@ const PAGES = [
   ['asset', `${HOME}/assets/${replay}`, { then: (page) => plays(page, 'Player: Morning show') }],
   ['tokens', `${HOME}/tokens`],
   ['tokens-new', `${HOME}/tokens`, { then: click('button', 'New token'), part: true }],
+  ['webhooks', `${HOME}/webhooks`],
+  ['webhooks-new', `${HOME}/webhooks`, { then: async (page) => { await page.getByRole('button', { name: 'New endpoint' }).click(); await page.getByLabel('What you choose').check() }, part: true }],
+  ['webhook', `${HOME}/webhooks/${webhookEndpoint.id}`, { then: (page) => page.getByRole('button', { expanded: false, name: /channel.updated/u }).first().click() }],
   ['explorer', `${HOME}/explorer`, { then: async (page) => {
     await page.getByRole('button', { name: 'Run' }).click()
     await page.getByText('"totalCount"').waitFor()
