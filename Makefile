@@ -46,7 +46,7 @@ test: player dashboard ## Every test that needs no special hardware
 	@infra/packages.sh test
 	@infra/test.sh
 
-pictures: player dashboard ## Draw every page of the dashboard, light, dark and on a phone, into PICTURES (default: a new folder)
+pictures: build ## Draw every page of the dashboard, light, dark and on a phone, into PICTURES (default: a new folder)
 	@infra/packages.sh test
 	@infra/pictures.sh
 

@@ -21,14 +21,3 @@ async fn people_go_live_rotate_keys_and_keep_to_their_roles() -> anyhow::Result<
     dev.stop().await?;
     Ok(())
 }
-
-#[tokio::test]
-#[ignore = "draws every page for people to look at: make pictures"]
-async fn pictures() -> anyhow::Result<()> {
-    let mut dev = Dev::start().await?;
-    let folder = std::env::var("PICTURES").context("PICTURES names the folder to draw into")?;
-    let drawn = browser::dashboard(&dev.running.api_url, &["dashboard/pictures.mjs", &folder]).await;
-    println!("{}", drawn.with_context(|| dev.log())?);
-    dev.stop().await?;
-    Ok(())
-}

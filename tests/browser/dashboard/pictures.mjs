@@ -111,7 +111,7 @@ const PAGES = [
   ['tokens-new', `${HOME}/tokens`, { then: click('button', 'New token'), part: true }],
   ['webhooks', `${HOME}/webhooks`],
   ['webhooks-new', `${HOME}/webhooks`, { then: async (page) => { await page.getByRole('button', { name: 'New endpoint' }).click(); await page.getByLabel('What you choose').check() }, part: true }],
-  ['webhook', `${HOME}/webhooks/${webhookEndpoint.id}`, { then: (page) => page.getByRole('button', { expanded: false, name: /channel.updated/u }).first().click() }],
+  ['webhook', `${HOME}/webhooks/${webhookEndpoint.id}`, { then: (page) => page.getByRole('button', { expanded: false, name: /channel\./u }).first().click() }],
   ['explorer', `${HOME}/explorer`, { then: async (page) => {
     await page.getByRole('button', { name: 'Run' }).click()
     await page.getByText('"totalCount"').waitFor()
