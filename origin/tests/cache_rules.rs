@@ -68,19 +68,19 @@ async fn every_class_of_answer_says_how_long_it_holds() {
         (
             "live playlist, newest part",
             Method::GET,
-            live(&format!("source/index.m3u8?_HLS_msn=3&_HLS_part={newest}")),
+            live(&format!("source/index.m3u8?_HLS_msn=4&_HLS_part={newest}")),
             &[],
         ),
         (
             "live playlist, part long made",
             Method::GET,
-            live("source/index.m3u8?_HLS_msn=1&_HLS_part=0"),
+            live("source/index.m3u8?_HLS_msn=2&_HLS_part=0"),
             &[],
         ),
         (
             "live playlist, too far ahead",
             Method::GET,
-            live("source/index.m3u8?_HLS_msn=9"),
+            live("source/index.m3u8?_HLS_msn=10"),
             &[],
         ),
         ("live manifest", Method::GET, format!("/{CHANNEL}/manifest.mpd"), &[]),
@@ -156,7 +156,7 @@ async fn what_is_held_too_long_is_answered_503_after_three_target_durations() {
     let playlist = format!("/{CHANNEL}/{BROADCAST}/source/index.m3u8");
     get(farm.origin, &playlist).await;
     for path in [
-        format!("{playlist}?_HLS_msn=3"),
+        format!("{playlist}?_HLS_msn=4"),
         format!("/{CHANNEL}/{BROADCAST}/source/3-1.0.m4s"),
     ] {
         tokio::time::pause();

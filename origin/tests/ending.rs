@@ -59,7 +59,7 @@ async fn the_end_reaches_all_who_wait_and_turns_into_the_replay() {
         }
         tokio::task::yield_now().await;
     };
-    assert!(answer.text().contains("#EXT-X-MEDIA-SEQUENCE:0\n"), "{}", answer.text());
+    assert!(answer.text().contains("#EXT-X-MEDIA-SEQUENCE:1\n"), "{}", answer.text());
     let main = get(farm.origin, &format!("/{CHANNEL}/main.m3u8")).await;
     assert_eq!(
         main.header("cache-control"),
@@ -95,7 +95,7 @@ async fn a_replay_needs_nothing_but_the_store() {
         assert_eq!(main.header("cache-control"), kept);
         let playlist = get(
             farm.origin,
-            &format!("/{REPLAY}/{BROADCAST}/source/index.m3u8?_HLS_msn=5000"),
+            &format!("/{REPLAY}/{BROADCAST}/source/index.m3u8?_HLS_msn=5001"),
         )
         .await;
         let text = playlist.text();

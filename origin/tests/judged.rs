@@ -44,7 +44,7 @@ async fn every_reload_of_a_broadcast_follows_the_rules() {
             continue;
         }
         let url = |rendition: &str, query: &str| format!("/{CHANNEL}/{BROADCAST}/{rendition}/index.m3u8{query}");
-        let query = format!("?_HLS_msn={}&_HLS_part={}", part.seq, part.index);
+        let query = format!("?_HLS_msn={}&_HLS_part={}", part.seq + 1, part.index);
         let answer = get(farm.origin, &url("source", &query)).await;
         assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.text());
         let now = MediaPlaylist::parse(answer.text()).unwrap_or_else(|finding| panic!("{finding}\n{}", answer.text()));

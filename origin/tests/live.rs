@@ -155,7 +155,7 @@ async fn a_reload_waits_for_its_part_and_no_longer() {
     let next = get(farm.origin, &url("source/index.m3u8")).await;
     assert!(next.text().contains("URI=\"4-1.0.m4s\""), "{}", next.text());
     // Part 0 of the next segment, asked for in both ways.
-    let waiting: Vec<_> = ["?_HLS_msn=4&_HLS_part=0", "?_HLS_msn=3&_HLS_part=99"]
+    let waiting: Vec<_> = ["?_HLS_msn=5&_HLS_part=0", "?_HLS_msn=4&_HLS_part=99"]
         .map(|query| {
             let path = url(&format!("source/index.m3u8{query}"));
             let at = farm.origin;
@@ -194,15 +194,15 @@ async fn directives_that_make_no_sense_are_refused_at_once() {
         ("_HLS_part=0", 400),
         ("_HLS_msn=x", 400),
         ("_HLS_msn=-1", 400),
-        ("_HLS_msn=1&_HLS_part=1.5", 400),
-        ("_HLS_msn=1&_HLS_msn=1", 400),
-        ("_HLS_msn=6", 400),
-        ("_HLS_msn=4&_HLS_part=60", 400),
+        ("_HLS_msn=2&_HLS_part=1.5", 400),
+        ("_HLS_msn=2&_HLS_msn=2", 400),
+        ("_HLS_msn=7", 400),
+        ("_HLS_msn=5&_HLS_part=60", 400),
         ("_HLS_msn=99999999999999999999999", 400),
-        ("_HLS_msn=0", 200),
-        ("_HLS_msn=2&_HLS_part=0", 200),
+        ("_HLS_msn=1", 200),
+        ("_HLS_msn=3&_HLS_part=0", 200),
         ("token=abc&_HLS_skip=YES", 200),
-        ("_HLS_skip=v2&_HLS_msn=3", 200),
+        ("_HLS_skip=v2&_HLS_msn=4", 200),
         ("_HLS_skip=nonsense", 200),
     ];
     for (query, status) in cases {
@@ -210,7 +210,7 @@ async fn directives_that_make_no_sense_are_refused_at_once() {
         assert_eq!(answer.status.as_u16(), status, "{query}: {}", answer.text());
         assert_eq!(
             answer.header("cache-control"),
-            if query.ends_with("msn=3") {
+            if query.ends_with("msn=4") {
                 "public, max-age=24"
             } else {
                 "public, max-age=1"

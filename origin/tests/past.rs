@@ -33,7 +33,7 @@ async fn the_past_of_a_running_broadcast_comes_from_the_store() {
     let dvr = loop {
         let dvr = get(farm.origin, &url("dvr.m3u8")).await;
         assert_eq!(dvr.status, StatusCode::OK, "{}", dvr.text());
-        if dvr.text().contains("#EXT-X-MEDIA-SEQUENCE:0\n") {
+        if dvr.text().contains("#EXT-X-MEDIA-SEQUENCE:1\n") {
             break dvr;
         }
         tokio::task::yield_now().await;

@@ -34,7 +34,7 @@ async fn playback_survives_the_api() {
         assert_eq!(get(farm.origin, &url("source/index.m3u8")).await.status, StatusCode::OK);
     }
     let reload = {
-        let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=5&_HLS_part=1"));
+        let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=6&_HLS_part=1"));
         tokio::spawn(async move { get(at, &path).await })
     };
     worker.say_all(&made.events[said..]);
@@ -72,7 +72,7 @@ async fn a_new_worker_takes_over_in_the_middle_of_a_segment() {
     assert!(before.text().contains("4-1.2.m4s\""), "{}", before.text());
     let streamed = open(farm.origin, Method::GET, &url("source/4.m4s"), &[]).await;
     let reload = {
-        let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=4&_HLS_part=3"));
+        let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=5&_HLS_part=3"));
         tokio::spawn(async move { get(at, &path).await })
     };
     // The new one makes segment 4 again from its start, and all that follows.
@@ -230,7 +230,7 @@ async fn more_than_may_wait_are_turned_away() {
     for _ in 0..30 {
         let (at, path, sender) = (
             farm.origin,
-            url("source/index.m3u8?_HLS_msn=3&_HLS_part=0"),
+            url("source/index.m3u8?_HLS_msn=4&_HLS_part=0"),
             sender.clone(),
         );
         tokio::spawn(async move {
@@ -262,7 +262,7 @@ async fn five_thousand_waiters_are_one_subscription_and_one_rendering() {
     get(farm.origin, &url("source/index.m3u8")).await;
     let answers: Vec<_> = (0..WAITERS)
         .map(|_| {
-            let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=3&_HLS_part=0"));
+            let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=4&_HLS_part=0"));
             tokio::spawn(async move { get(at, &path).await })
         })
         .collect();

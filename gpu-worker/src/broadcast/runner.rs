@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use headwater_media::segmenter::LatencyMode;
-use headwater_media::window::{Epoch as Presentation, FIRST_SEQ};
+use headwater_media::window::Epoch as Presentation;
 use headwater_media::{AccessUnit, Epoch, MediaTime, Timescale, TrackId, TrackKind};
 use headwater_model::convert::{epoch_from_proto, unit_from_proto};
 use headwater_model::proto::edge::{PullEvent, pull_event};
@@ -183,7 +183,7 @@ impl Runner {
             resume.seq,
             resume.at_90k,
         );
-        if resume.seq > FIRST_SEQ {
+        if resume.seq > 0 {
             tracing::info!(
                 segment.seq = resume.seq,
                 "going on with segment {} at {} ms",
@@ -192,7 +192,7 @@ impl Runner {
             );
         }
         // Plain players load whole segments, and the next one is ours from its start.
-        let taken_over = latency == LatencyMode::Low && (shared.assignment.generation > 1 || resume.seq > FIRST_SEQ);
+        let taken_over = latency == LatencyMode::Low && (shared.assignment.generation > 1 || resume.seq > 0);
         let crossing = if taken_over { Crossing::Awaited } else { Crossing::Never };
         Self {
             crossing,

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use bytes::Bytes;
 use headwater_media::window::key::{Key, prefix};
-use headwater_media::window::{Epoch, FIRST_SEQ, Index, Window};
+use headwater_media::window::{Epoch, Index, Window};
 use headwater_media::{MediaTime, Timescale};
 use headwater_platform::store::{Listed, SharedStore, StoreError};
 
@@ -24,7 +24,7 @@ impl Resume {
     /// A broadcast of which nothing is stored.
     pub(crate) fn nothing() -> Self {
         Self {
-            seq: FIRST_SEQ,
+            seq: 0,
             at_90k: 0,
             epochs: Vec::new(),
         }
@@ -194,7 +194,7 @@ mod tests {
     fn goes_on_after_the_last_segment_that_every_rendition_has() {
         let two = ["source", "audio"];
         for (epochs, segments, seq, at_s, kept) in [
-            (vec![], stored(&[]), FIRST_SEQ, 0, 0),
+            (vec![], stored(&[]), 0, 0, 0),
             (vec![epoch(0, 0, 0, &two)], stored(&[]), 0, 0, 0),
             (
                 vec![epoch(0, 0, 0, &two)],

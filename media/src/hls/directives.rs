@@ -1,5 +1,6 @@
 //! Delivery directives (rfc8216bis §6.2.5): what a request asks for, and whether it must wait.
 
+use super::FIRST_MSN;
 use crate::segmenter::LatencyMode;
 use crate::window::Window;
 
@@ -47,6 +48,11 @@ pub enum DirectiveError {
 }
 
 impl Directives {
+    /// Number of the segment that `_HLS_msn` means. `None` where nothing has to be waited for.
+    pub fn seq(&self) -> Option<u64> {
+        self.msn?.checked_sub(FIRST_MSN)
+    }
+
     /// Reads a query string (without `?`, not decoded: no directive has a value that needs it). Other parameters are
     /// passed over, and so is an `_HLS_skip` with a value that this server does not know.
     pub fn parse(query: &str) -> Result<Self, DirectiveError> {
@@ -109,7 +115,9 @@ const SEGMENTS_AHEAD_MAX: u64 = 2;
 
 /// Whether a request with `directives` for a playlist of `rendition` can be answered from `window`.
 pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives) -> Reload {
-    let Some(msn) = directives.msn else { return Reload::Now };
+    let Some(seq) = directives.seq() else {
+        return Reload::Now;
+    };
     if window.ended() {
         return Reload::Now;
     }
@@ -124,11 +132,11 @@ pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives
         Some(last) => last.saturating_add(1),
         None => window.epoch().map_or(0, |epoch| epoch.first_seq),
     };
-    if msn < open {
+    if seq < open {
         // Whole already, or gone: "past the last part" means part 0 of the next, unless that is meant.
         let past = directives
             .part
-            .is_some_and(|part| msn + 1 == open && past_last_part(window, rendition, msn, part));
+            .is_some_and(|part| seq + 1 == open && past_last_part(window, rendition, seq, part));
         let next_has_part = track.and_then(|t| t.open()).is_some_and(|o| o.seq == open);
         return if past && advertises_parts(window) && !next_has_part {
             Reload::Wait
@@ -136,7 +144,7 @@ pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives
             Reload::Now
         };
     }
-    if msn > open.saturating_add(SEGMENTS_AHEAD_MAX - 1) {
+    if seq > open.saturating_add(SEGMENTS_AHEAD_MAX - 1) {
         return Reload::BadRequest;
     }
     let (Some(part), true) = (directives.part, advertises_parts(window)) else {
@@ -148,7 +156,7 @@ pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives
         track.and_then(|t| t.open()).filter(|o| o.seq == open)
     };
     let made = made.map_or(0, |o| o.parts.len() as u32);
-    let made = if msn == open { made } else { 0 };
+    let made = if seq == open { made } else { 0 };
     if part < made {
         Reload::Now
     } else if part - made >= advance_part_limit(window.settings().latency) {
@@ -158,11 +166,11 @@ pub fn reload_decision(window: &Window, rendition: &str, directives: &Directives
     }
 }
 
-/// Whether `part` lies past the parts of the finished segment `msn`.
-fn past_last_part(window: &Window, rendition: &str, msn: u64, part: u32) -> bool {
+/// Whether `part` lies past the parts of the finished segment `seq`.
+fn past_last_part(window: &Window, rendition: &str, seq: u64, part: u32) -> bool {
     let parts = window
         .track(rendition)
-        .and_then(|t| t.segment(msn))
+        .and_then(|t| t.segment(seq))
         .map_or(0, |s| s.parts.len());
     parts > 0 && part as usize >= parts
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::directives::Skip;
-use super::text;
+use super::{FIRST_MSN, text};
 use crate::segmenter::LatencyMode;
 use crate::time::{MediaTime, Timescale};
 use crate::window::key::{PublicName, SegmentName};
@@ -173,7 +173,7 @@ impl Page<'_> {
             out.push_str("#EXT-X-PLAYLIST-TYPE:VOD\n");
         }
         out.push_str("#EXT-X-MEDIA-SEQUENCE:");
-        text::int(out, self.first);
+        text::int(out, self.first + FIRST_MSN);
         // Epochs whose tag has left the playlist. The one that starts it keeps its tag.
         let epochs = self.window.epochs();
         let gone = epochs.partition_point(|e| e.first_seq < self.first).saturating_sub(1);
@@ -390,7 +390,8 @@ impl Page<'_> {
             Some(open) => Some((open.seq, open.parts.len())),
             None => track.and_then(|t| t.segments().back()).map(|s| (s.seq, s.parts.len())),
         };
-        let Some((msn, parts)) = newest else { return };
+        let Some((seq, parts)) = newest else { return };
+        let msn = seq + FIRST_MSN;
         let _ = write!(
             out,
             "#EXT-X-RENDITION-REPORT:URI=\"../{other}/{}\",LAST-MSN={msn}",

@@ -87,7 +87,7 @@ fn a_low_latency_playlist_reads_like_this() {
 #EXT-X-TARGETDURATION:4
 #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.05,HOLD-BACK=12.0,CAN-SKIP-UNTIL=24.0
 #EXT-X-PART-INF:PART-TARGET=0.35
-#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-MEDIA-SEQUENCE:8
 #EXT-X-DISCONTINUITY-SEQUENCE:0
 #EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MAP:URI=\"init-0.mp4\"
@@ -104,7 +104,7 @@ fn a_low_latency_playlist_reads_like_this() {
 #EXT-X-PROGRAM-DATE-TIME:2026-02-14T02:14:22.000Z
 #EXT-X-PART:DURATION=0.33333,URI=\"9-3.0.m4s\",INDEPENDENT=YES
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"9-3.1.m4s\"
-#EXT-X-RENDITION-REPORT:URI=\"../audio/index.m3u8\",LAST-MSN=9,LAST-PART=0
+#EXT-X-RENDITION-REPORT:URI=\"../audio/index.m3u8\",LAST-MSN=10,LAST-PART=0
 ";
     assert_eq!(text, expected);
 }
@@ -117,7 +117,7 @@ fn a_standard_playlist_reads_like_this() {
 #EXT-X-VERSION:9
 #EXT-X-TARGETDURATION:8
 #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,HOLD-BACK=24.0,CAN-SKIP-UNTIL=48.0
-#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-MEDIA-SEQUENCE:8
 #EXT-X-DISCONTINUITY-SEQUENCE:0
 #EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MAP:URI=\"init-0.mp4\"
@@ -143,7 +143,7 @@ fn a_stored_replay_names_its_objects() {
 #EXT-X-VERSION:6
 #EXT-X-TARGETDURATION:4
 #EXT-X-PLAYLIST-TYPE:VOD
-#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-MEDIA-SEQUENCE:8
 #EXT-X-DISCONTINUITY-SEQUENCE:0
 #EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MAP:URI=\"init-0.mp4\"
@@ -270,17 +270,17 @@ fn noise_is_never_more_than_a_refusal() {
 fn without_advertised_parts_a_reload_waits_for_whole_segments() {
     let window = window(LatencyMode::Standard);
     let ask = |query| reload_decision(&window, "source", &Directives::parse(query).expect("sound"));
-    assert_eq!(ask("_HLS_msn=8&_HLS_part=40"), Reload::Now);
-    assert_eq!(ask("_HLS_msn=9&_HLS_part=0"), Reload::Wait);
-    assert_eq!(ask("_HLS_msn=11"), Reload::BadRequest);
+    assert_eq!(ask("_HLS_msn=9&_HLS_part=40"), Reload::Now);
+    assert_eq!(ask("_HLS_msn=10&_HLS_part=0"), Reload::Wait);
+    assert_eq!(ask("_HLS_msn=12"), Reload::BadRequest);
 }
 
 #[test]
 fn a_part_past_the_last_means_the_next_segment() {
     let window = window(LatencyMode::Low);
     let ask = |query| reload_decision(&window, "source", &Directives::parse(query).expect("sound"));
-    assert_eq!(ask("_HLS_msn=8&_HLS_part=2"), Reload::Now, "part 0 of 9 is there");
-    assert_eq!(ask("_HLS_msn=7&_HLS_part=900"), Reload::Now, "long whole");
+    assert_eq!(ask("_HLS_msn=9&_HLS_part=2"), Reload::Now, "part 0 of 9 is there");
+    assert_eq!(ask("_HLS_msn=8&_HLS_part=900"), Reload::Now, "long whole");
 }
 
 /// The window, with a rendition that its second epoch goes without; `made` of its two segments before that are there.
@@ -310,7 +310,7 @@ fn a_rendition_that_an_epoch_goes_without_keeps_step_with_gaps() {
     let window = window_without(2);
     let text = media_playlist(&window, "720p", &MediaOptions::LIVE).expect("has segments");
     let expected = "\
-#EXT-X-MEDIA-SEQUENCE:6
+#EXT-X-MEDIA-SEQUENCE:7
 #EXT-X-DISCONTINUITY-SEQUENCE:0
 #EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MAP:URI=\"init-0.mp4\"
@@ -326,16 +326,16 @@ fn a_rendition_that_an_epoch_goes_without_keeps_step_with_gaps() {
 #EXTINF:2.00000,
 8-0.m4s
 #EXT-X-PART:DURATION=0.33333,URI=\"9-0.0.m4s\",GAP=YES
-#EXT-X-RENDITION-REPORT:URI=\"../source/index.m3u8\",LAST-MSN=9,LAST-PART=0
-#EXT-X-RENDITION-REPORT:URI=\"../audio/index.m3u8\",LAST-MSN=9,LAST-PART=0
+#EXT-X-RENDITION-REPORT:URI=\"../source/index.m3u8\",LAST-MSN=10,LAST-PART=0
+#EXT-X-RENDITION-REPORT:URI=\"../audio/index.m3u8\",LAST-MSN=10,LAST-PART=0
 ";
     let listed = text.find("#EXT-X-MEDIA-SEQUENCE").map(|at| &text[at..]);
     assert_eq!(listed, Some(expected));
     let ask = |query| reload_decision(&window, "720p", &Directives::parse(query).expect("sound"));
-    assert_eq!(ask("_HLS_msn=8&_HLS_part=0"), Reload::Now, "it is known to be missing");
-    assert_eq!(ask("_HLS_msn=9&_HLS_part=0"), Reload::Now);
-    assert_eq!(ask("_HLS_msn=9&_HLS_part=1"), Reload::Wait, "in step with the others");
-    assert_eq!(ask("_HLS_msn=12&_HLS_part=0"), Reload::BadRequest);
+    assert_eq!(ask("_HLS_msn=9&_HLS_part=0"), Reload::Now, "it is known to be missing");
+    assert_eq!(ask("_HLS_msn=10&_HLS_part=0"), Reload::Now);
+    assert_eq!(ask("_HLS_msn=10&_HLS_part=1"), Reload::Wait, "in step with the others");
+    assert_eq!(ask("_HLS_msn=13&_HLS_part=0"), Reload::BadRequest);
     let options = MultivariantOptions {
         base: "",
         file: "index.m3u8",
@@ -352,5 +352,5 @@ fn what_a_rendition_has_yet_to_make_is_no_gap() {
     assert!(text.contains("6-3.m4s\n") && !text.contains("GAP"), "{text}");
     assert!(text.contains("PRELOAD-HINT:TYPE=PART,URI=\"7-3.0.m4s\""), "{text}");
     let ask = |query| reload_decision(&window, "720p", &Directives::parse(query).expect("sound"));
-    assert_eq!(ask("_HLS_msn=7&_HLS_part=0"), Reload::Wait);
+    assert_eq!(ask("_HLS_msn=8&_HLS_part=0"), Reload::Wait);
 }

@@ -27,10 +27,6 @@ pub use edit::{EPOCHS_MAX, PARTS_KEPT_TARGETS, RENDITIONS_MAX, SEGMENTS_MAX, Tri
 pub use rebuild::{Description, Index, RebuildError};
 pub use view::{Slot, SlotKind, View};
 
-/// Number of a broadcast's first segment. Not 0: hls.js 1.7 takes the parts of a segment 0 for absent whenever it looks
-/// whether something was evicted, and loads them over and over where a discontinuity follows.
-pub const FIRST_SEQ: u64 = 1;
-
 /// One rendition as an epoch describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendition {

@@ -146,15 +146,15 @@ fn names_edge(window: &Window, rendition: &str, directives: &Directives) -> bool
         return false;
     };
     let newest = track.open().map(|open| (open.seq, open.parts.len()));
-    match (directives.msn, directives.part) {
+    match (directives.seq(), directives.part) {
         (None, _) => false,
-        (Some(msn), None) => track.last_seq() == Some(msn),
-        (Some(msn), Some(part)) => match newest {
-            Some((seq, parts)) => seq == msn && part as usize + 1 == parts,
+        (Some(wanted), None) => track.last_seq() == Some(wanted),
+        (Some(wanted), Some(part)) => match newest {
+            Some((seq, parts)) => seq == wanted && part as usize + 1 == parts,
             None => track
                 .segments()
                 .back()
-                .is_some_and(|s| s.seq == msn && part as usize + 1 == s.parts.len()),
+                .is_some_and(|s| s.seq == wanted && part as usize + 1 == s.parts.len()),
         },
     }
 }

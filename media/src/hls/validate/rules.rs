@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::parse::micros;
 use super::{Finding, MediaPlaylist, PartLine, SegmentLine};
+use crate::hls::FIRST_MSN;
 
 /// Rounding of dates, and of durations with five decimals.
 const ROUNDING_US: u64 = 2_000;
@@ -95,7 +96,7 @@ impl MediaPlaylist {
         out.unless(far, 0, "HOLD-BACK is at least three target durations", String::new);
         let far = control("CAN-SKIP-UNTIL").is_none_or(|b| b >= 6 * target_us);
         out.unless(far, 0, "CAN-SKIP-UNTIL is at least six target durations", String::new);
-        let sliding = !self.ended && self.media_sequence > 0;
+        let sliding = !self.ended && self.media_sequence > FIRST_MSN;
         out.unless(
             !sliding || self.playlist_type.is_none(),
             0,
