@@ -82,7 +82,7 @@ export function EndpointDialog({ edited, onClose, onMade }: { edited?: Endpoint;
               {GROUPS.map(({ name, types: group }) => (
                 <tr key={name}>
                   <th scope="row">{name}</th>
-                  <td><div className="row">{group.map((type) => <Check key={type} checked={types.includes(type)} onChange={toggle(type)}>{sentence(typeName(type).split('.')[1]!)}<span className="visually-hidden"> {name.toLowerCase()}</span></Check>)}</div></td>
+                  <td><div className="row gap-3">{group.map((type) => <Check key={type} checked={types.includes(type)} onChange={toggle(type)}>{sentence(typeName(type).split('.')[1]!)}<span className="visually-hidden"> {name.toLowerCase()}</span></Check>)}</div></td>
                 </tr>
               ))}
             </tbody>
