@@ -33,6 +33,12 @@ pub enum Action {
     BroadcastRead,
     /// See replays.
     AssetRead,
+    /// See signing keys.
+    SigningKeyRead,
+    /// Create, import and revoke signing keys.
+    SigningKeyWrite,
+    /// Send viewers away and end playback tokens.
+    ViewerRevoke,
     /// See webhook endpoints, their log, and every event of the environment.
     WebhookRead,
     /// Create, change and delete webhook endpoints, and have events sent again.
@@ -43,7 +49,7 @@ use Action::*;
 
 impl Action {
     /// Every action and its word in PostgreSQL.
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 18] = [
         (TenantRead, "tenant_read"),
         (TenantWrite, "tenant_write"),
         (MemberRead, "member_read"),
@@ -57,6 +63,9 @@ impl Action {
         (StreamKeyWrite, "stream_key_write"),
         (BroadcastRead, "broadcast_read"),
         (AssetRead, "asset_read"),
+        (SigningKeyRead, "signing_key_read"),
+        (SigningKeyWrite, "signing_key_write"),
+        (ViewerRevoke, "viewer_revoke"),
         (WebhookRead, "webhook_read"),
         (WebhookWrite, "webhook_write"),
     ];
@@ -117,6 +126,9 @@ impl Role {
                 StreamKeyWrite,
                 BroadcastRead,
                 AssetRead,
+                SigningKeyRead,
+                SigningKeyWrite,
+                ViewerRevoke,
                 WebhookRead,
                 WebhookWrite,
             ],
@@ -131,6 +143,9 @@ impl Role {
                 StreamKeyWrite,
                 BroadcastRead,
                 AssetRead,
+                SigningKeyRead,
+                SigningKeyWrite,
+                ViewerRevoke,
                 WebhookRead,
                 WebhookWrite,
             ],

@@ -98,7 +98,7 @@ impl Database {
 
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        sqlx::query("select waiting from webhook_queue limit 1")
+        sqlx::query("select revoked_at from playback_revocation limit 1")
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -45,6 +45,7 @@ pub mod member;
 pub mod op;
 pub mod page;
 pub mod playback_id;
+pub mod playback_token;
 pub mod problem;
 mod seal;
 mod secret;
@@ -147,6 +148,9 @@ async fn forget_old(database: Database, stop: CancellationToken) {
         }
         if let Err(DatabaseError(error)) = idempotency::forget_old(&database).await {
             tracing::debug!("old idempotency keys are removed later: {error}");
+        }
+        if let Err(DatabaseError(error)) = playback_token::forget_old(&database).await {
+            tracing::debug!("old revocations are removed later: {error}");
         }
         if let Err(DatabaseError(error)) = webhook::forget_old(&database).await {
             tracing::debug!("old events are removed later: {error}");

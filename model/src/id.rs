@@ -185,6 +185,8 @@ ids! {
     AuditId = "aud_", "audit entry";
     /// A replay.
     AssetId = "as_", "asset";
+    /// A key that a tenant signs playback tokens with.
+    SigningKeyId = "sgk_", "signing key";
     /// An address of a tenant's own that is told of events.
     WebhookEndpointId = "wh_", "webhook endpoint";
     /// One event of a tenant.

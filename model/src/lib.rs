@@ -22,7 +22,7 @@ pub mod stream_key;
 pub use broadcast::BroadcastState;
 pub use id::{
     ApiTokenId, AssetId, AuditId, BroadcastId, ChannelId, DeliveryId, EdgeId, EventId, IdError, InvitationId, MemberId,
-    PlaybackId, PublishId, SessionId, StreamKeyId, TenantId, UserId, WebhookEndpointId, WorkerId,
+    PlaybackId, PublishId, SessionId, SigningKeyId, StreamKeyId, TenantId, UserId, WebhookEndpointId, WorkerId,
 };
 pub use ladder::Ladder;
 pub use latency::LatencyMode;

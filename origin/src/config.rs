@@ -41,6 +41,18 @@ pub struct Config {
     /// Requests that may wait for media at once; further ones are answered 503.
     #[arg(long, env = "HEADWATER_ORIGIN_WAITING_MAX", default_value_t = 50_000)]
     pub origin_waiting_max: u32,
+    /// Header field in which a CDN or proxy in front says the viewer's country (CF-IPCountry, CloudFront-Viewer-Country), for
+    /// tokens with a rule of countries. Empty: no such token lets in. Whoever reaches the origin directly can forge it.
+    #[arg(long, env = "HEADWATER_ORIGIN_COUNTRY_HEADER", default_value = "")]
+    pub origin_country_header: String,
+    /// Header field in which a CDN or proxy in front says the viewer's address, alone, for tokens with a rule of networks.
+    /// Empty: the address of the connection.
+    #[arg(long, env = "HEADWATER_ORIGIN_ADDRESS_HEADER", default_value = "")]
+    pub origin_address_header: String,
+    /// Whether shared caches may keep what a token was needed for. Only where the CDN itself checks the token of every request
+    /// and leaves it out of its cache keys.
+    #[arg(long, env = "HEADWATER_ORIGIN_SIGNED_CACHE_SHARED")]
+    pub origin_signed_cache_shared: bool,
     /// How processes trust one another.
     #[command(flatten)]
     pub rpc: RpcConfig,

@@ -18,6 +18,7 @@ mod limits;
 mod playback;
 mod serve;
 mod telemetry;
+mod token;
 
 use std::io;
 use std::net::SocketAddr;

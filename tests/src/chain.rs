@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 pub use crate::channel::Channel;
+use crate::front::Front;
 use crate::outside::{Cluster, Redis, Store};
 use crate::{dev, farm, http};
 
@@ -296,6 +297,14 @@ impl Chain {
             .execute(&mut self.database().await?)
             .await?;
         Ok(channel)
+    }
+
+    /// An api of the test's own beside the chain's, on the same PostgreSQL and Redis.
+    pub fn front(&self) -> anyhow::Result<Front> {
+        let hints = headwater_platform::hints::HintsConfig {
+            redis_url: self.redis.url(),
+        };
+        Front::beside(&self.database_url, hints.open()?)
     }
 
     /// A connection to the database.

@@ -19,6 +19,15 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// One that was made by other means.
+    pub fn of(channel_id: String, playback_id: String, stream_key: String) -> Self {
+        Self {
+            playback_id,
+            channel_id,
+            stream_key,
+        }
+    }
+
     /// Makes one, with further options of the command.
     pub async fn create(database_url: &str, options: &[&str]) -> anyhow::Result<Self> {
         let made = Command::new(dev::binary()?)

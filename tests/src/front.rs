@@ -87,7 +87,19 @@ impl Front {
     /// A fresh one whose webhooks go where `guard` lets them.
     pub async fn with_guard(guard: Guard) -> anyhow::Result<Self> {
         let database = TestDatabase::fresh().await?;
-        let hints: SharedHints = Arc::new(MemoryHints::new());
+        Self::over(database, Arc::new(MemoryHints::new()), guard)
+    }
+
+    /// One that works beside other processes, on their database and with their hints.
+    pub fn beside(database_url: &Secret, hints: SharedHints) -> anyhow::Result<Self> {
+        let database = TestDatabase {
+            url: database_url.clone(),
+            api: Database::open(database_url, 4)?,
+        };
+        Self::over(database, hints, Guard::new(&[]))
+    }
+
+    fn over(database: TestDatabase, hints: SharedHints, guard: Guard) -> anyhow::Result<Self> {
         let urls = Urls {
             api_public_url: "http://127.0.0.1:8080".into(),
             api_playback_url: "http://127.0.0.1:8088".into(),

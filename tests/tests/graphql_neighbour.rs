@@ -34,6 +34,9 @@ fn needs(field: &str) -> Option<Option<Action>> {
         "streamKeyCreate" | "streamKeyUpdate" | "streamKeyRotate" | "streamKeyRevoke" => StreamKeyWrite,
         "broadcast" | "broadcasts" | "broadcastUpdated" => BroadcastRead,
         "asset" | "assets" => AssetRead,
+        "signingKey" | "signingKeys" => SigningKeyRead,
+        "signingKeyCreate" | "signingKeyImport" | "signingKeyRevoke" => SigningKeyWrite,
+        "playbackViewerRevoke" | "playbackTokenRevoke" => ViewerRevoke,
         "webhookEndpoint" | "webhookEndpoints" | "webhookEvent" | "webhookEvents" | "webhookDelivery"
         | "webhookDeliveries" => WebhookRead,
         "webhookEndpointCreate"
@@ -70,6 +73,8 @@ async fn furnish(front: &Front, name: &str) -> anyhow::Result<House> {
         streamKeyCreate(input: { channelId: $c, label: $n }) { streamKey { id } }
         invitationCreate(input: { email: $e, role: ANALYST }) { invitation { id } }
         apiTokenCreate(input: { name: $n, environment: LIVE, actions: [CHANNEL_READ] }) { apiToken { id } }
+        signingKeyCreate(input: { name: $n, algorithm: EDDSA }) { signingKey { id } }
+        playbackViewerRevoke(input: { viewerId: $n }) { viewerId }
         webhookEndpointCreate(input: { url: $u, description: $n }) { webhookEndpoint { id } } }";
     let variables = json!({ "c": channel_id, "e": format!("{mark}@example.com"), "n": mark,
         "u": format!("https://{mark}.example.com/") });
@@ -79,6 +84,7 @@ async fn furnish(front: &Front, name: &str) -> anyhow::Result<House> {
         "/streamKeyCreate/streamKey/id",
         "/invitationCreate/invitation/id",
         "/apiTokenCreate/apiToken/id",
+        "/signingKeyCreate/signingKey/id",
         "/webhookEndpointCreate/webhookEndpoint/id",
     ] {
         ids.push(made.text(pointer)?);
@@ -144,7 +150,7 @@ async fn contents(connection: &mut PgConnection, tenant: &str) -> anyhow::Result
     )
     .fetch_all(&mut *connection)
     .await?;
-    assert!(tables.len() >= 19, "{tables:?}");
+    assert!(tables.len() >= 22, "{tables:?}");
     for table in tables {
         let query = format!(
             "select coalesce(string_agg((to_jsonb(t) - 'last_used_at')::text, ',' order by to_jsonb(t)::text), '') \
@@ -571,6 +577,8 @@ async fn the_roles_of_the_api_cannot_see_past_row_level_security() -> Outcome {
         "webhook_endpoint",
         "webhook_queue",
         "webhook_delivery",
+        "signing_key",
+        "playback_revocation",
     ];
     for table in readable {
         let count = format!("select count(*) from {table} where tenant_id = $1");

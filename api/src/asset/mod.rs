@@ -11,7 +11,8 @@ use crate::page::{Order, Page, Paged, containing, instant};
 use crate::problem::Answer;
 
 const COLUMNS: &str = "a.asset_id, a.channel_id, a.broadcast_id, a.environment, a.title, a.metadata, a.state, a.duration_ms, \
-                       a.size_bytes, a.error, a.created_at, a.updated_at, a.version, b.playback_id";
+                       a.size_bytes, a.error, a.created_at, a.updated_at, a.version, b.playback_id, \
+                       replay_policy(a.tenant_id, a.channel_id) as policy";
 
 /// A replay.
 #[derive(Clone, Debug, FromRow)]
@@ -44,6 +45,8 @@ pub struct Asset {
     pub version: i32,
     /// What its public address carries.
     pub playback_id: String,
+    /// Who may watch.
+    pub policy: String,
 }
 
 /// Which assets.

@@ -7,6 +7,7 @@ use headwater_model::{BroadcastId, BroadcastState, ChannelId, LatencyMode, Playb
 
 pub use list::{Entry, Filter, by_id, by_ids, list, on_air};
 
+use crate::access::Environment;
 use crate::{Database, DatabaseError};
 
 /// What a playback id leads to.
@@ -37,6 +38,10 @@ pub struct Resolved {
     pub tenant_id: TenantId,
     /// Which channel.
     pub channel_id: ChannelId,
+    /// Live or test.
+    pub environment: Environment,
+    /// Nothing is shown without a token.
+    pub is_signed: bool,
     /// For people.
     pub title: String,
     /// The broadcast's setting, or the channel's where there is no broadcast.

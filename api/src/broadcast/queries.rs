@@ -10,6 +10,8 @@ use crate::database::{Database, DatabaseError, id, word};
 struct Row {
     tenant_id: String,
     channel_id: String,
+    environment: String,
+    policy: String,
     title: String,
     latency_mode: String,
     broadcast_id: Option<String>,
@@ -27,7 +29,7 @@ pub(super) async fn of_channel(
     playback_id: PlaybackId,
 ) -> Result<Option<Resolved>, DatabaseError> {
     let row: Option<Row> = sqlx::query_as(
-        "select c.tenant_id, c.channel_id, c.title, coalesce(b.latency_mode, c.latency_mode) as latency_mode, \
+        "select c.tenant_id, c.channel_id, c.environment, p.policy, c.title, coalesce(b.latency_mode, c.latency_mode) as latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
                 (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
@@ -47,7 +49,8 @@ pub(super) async fn of_channel(
 
 pub(super) async fn of_replay(database: &Database, playback_id: PlaybackId) -> Result<Option<Resolved>, DatabaseError> {
     let row: Option<Row> = sqlx::query_as(
-        "select c.tenant_id, c.channel_id, c.title, b.latency_mode, \
+        "select c.tenant_id, c.channel_id, c.environment, replay_policy(c.tenant_id, c.channel_id) as policy, c.title, \
+                b.latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
                 (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
@@ -81,6 +84,8 @@ fn resolved(row: Row, kind: Kind) -> Result<Resolved, DatabaseError> {
         kind,
         tenant_id: id(TenantId::parse(&row.tenant_id))?,
         channel_id: id(ChannelId::parse(&row.channel_id))?,
+        environment: word(row.environment.parse())?,
+        is_signed: row.policy != "public",
         title: row.title,
         latency_mode: word(row.latency_mode.parse())?,
         broadcast,

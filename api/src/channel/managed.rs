@@ -467,6 +467,11 @@ pub async fn delete(op: &Op, channel: ChannelId) -> Answer<()> {
         return Err(Problem::mend(Code::State, "id", sentence));
     }
     let keys = stream_key::revoke_all(change.on(), place, channel).await?;
+    sqlx::query("update channel set kept_policy = replay_policy(tenant_id, channel_id) where tenant_id = $1 and channel_id = $2")
+        .bind(place.tenant_id.as_str())
+        .bind(channel.as_str())
+        .execute(change.on())
+        .await?;
     sqlx::query("delete from playback_id where tenant_id = $1 and channel_id = $2")
         .bind(place.tenant_id.as_str())
         .bind(channel.as_str())

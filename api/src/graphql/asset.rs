@@ -85,7 +85,7 @@ impl Asset {
         Json(self.0.metadata.clone())
     }
     async fn playback_ids(&self) -> Vec<PlaybackId> {
-        vec![PlaybackId::Asset(self.0.clone())]
+        vec![PlaybackId::Asset(Box::new(self.0.clone()))]
     }
     /// Why it is not whole.
     async fn error(&self) -> Option<&str> {

@@ -17,6 +17,7 @@ mod channel;
 mod common;
 pub mod loaders;
 mod playback_id;
+mod signing_key;
 mod stream_key;
 mod subscription;
 mod tenant;
@@ -54,6 +55,7 @@ pub enum Node {
     User(account::User),
     Session(account::Session),
     AuditEntry(tenant::AuditEntry),
+    SigningKey(signing_key::SigningKey),
     WebhookEndpoint(webhook::WebhookEndpoint),
     WebhookEvent(webhook::WebhookEvent),
     WebhookDelivery(webhook::WebhookDelivery),
@@ -65,8 +67,8 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// A channel, stream key, broadcast, asset, playback id, member, invitation, API token, webhook endpoint, event, delivery, or
-    /// the tenant, by its id.
+    /// A channel, stream key, broadcast, asset, playback id, member, invitation, API token, signing key, webhook endpoint, event,
+    /// delivery, or the tenant, by its id.
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
         let op = Op::of(ctx);
         op.require(Action::TenantRead)?;
@@ -108,6 +110,10 @@ impl NodeQuery {
                 .map(|row| tenant::ApiToken(row).into()));
         }
         if let Some(id) = common::parse(&id) {
+            let found = crate::playback_token::key::by_id(op, id).await?;
+            return Ok(found.map(|row| signing_key::SigningKey(row).into()));
+        }
+        if let Some(id) = common::parse(&id) {
             let found = crate::webhook::endpoint::by_id(op, id).await?;
             return Ok(found.map(|row| webhook::WebhookEndpoint(row).into()));
         }
@@ -134,6 +140,7 @@ pub struct Query(
     playback_id::PlaybackIdQuery,
     broadcast::BroadcastQuery,
     asset::AssetQuery,
+    signing_key::SigningKeyQuery,
     webhook::WebhookQuery,
 );
 
@@ -144,6 +151,7 @@ pub struct Mutation(
     channel::ChannelMutation,
     stream_key::StreamKeyMutation,
     playback_id::PlaybackIdMutation,
+    signing_key::SigningKeyMutation,
     webhook::WebhookMutation,
 );
 

@@ -16,6 +16,17 @@ use crate::{asset, playback_id};
 pub enum PlaybackPolicy {
     /// Everybody who has the address.
     Public,
+    /// Who brings a token that one of your signing keys signed.
+    Signed,
+}
+
+impl PlaybackPolicy {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Signed => "signed",
+        }
+    }
 }
 
 /// Where something plays.
@@ -34,7 +45,7 @@ pub enum PlaybackId {
     /// Leads to a channel.
     Channel(playback_id::Playback),
     /// Leads to a replay.
-    Asset(asset::Asset),
+    Asset(Box<asset::Asset>),
 }
 
 impl PlaybackId {
@@ -51,8 +62,16 @@ impl PlaybackId {
     pub async fn id(&self) -> ID {
         ID(self.text().to_owned())
     }
+    /// Of a replay: signed where every playback id of its channel is.
     async fn policy(&self) -> PlaybackPolicy {
-        PlaybackPolicy::Public
+        let word = match self {
+            Self::Channel(row) => &row.policy,
+            Self::Asset(row) => &row.policy,
+        };
+        match word.as_str() {
+            "public" => PlaybackPolicy::Public,
+            _ => PlaybackPolicy::Signed,
+        }
     }
     /// The channel it leads to: what is on air, or else the latest replay.
     async fn channel(&self, ctx: &Context<'_>) -> Result<Option<Channel>> {
@@ -64,7 +83,7 @@ impl PlaybackId {
     async fn asset(&self) -> Option<Asset> {
         match self {
             Self::Channel(_) => None,
-            Self::Asset(row) => Some(Asset(row.clone())),
+            Self::Asset(row) => Some(Asset((**row).clone())),
         }
     }
     async fn created_at(&self) -> Instant {
@@ -139,8 +158,10 @@ impl PlaybackIdMutation {
     ) -> Result<PlaybackIdCreatePayload> {
         let op = Op::of(ctx);
         op.require(Action::ChannelWrite)?;
-        let PlaybackPolicy::Public = input.policy;
-        let made = async { playback_id::create(op, wanted(&input.channel_id, "channelId", "channel")?).await };
+        let made = async {
+            let channel = wanted(&input.channel_id, "channelId", "channel")?;
+            playback_id::create(op, channel, input.policy.word()).await
+        };
         settle(op, made.await, |made| PlaybackIdCreatePayload {
             playback_id: Some(PlaybackId::Channel(made)),
             user_errors: Vec::new(),

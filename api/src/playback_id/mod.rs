@@ -62,8 +62,8 @@ fn scoped(place: Place) -> QueryBuilder<sqlx::Postgres> {
     query
 }
 
-/// Gives a channel another public address.
-pub async fn create(op: &Op, channel: ChannelId) -> Answer<Playback> {
+/// Gives a channel another public address. `policy`: `public` or `signed`.
+pub async fn create(op: &Op, channel: ChannelId, policy: &str) -> Answer<Playback> {
     let place = op.require(Action::ChannelWrite)?;
     let mut change = op.change(place).await?;
     let held = channel::hold(change.on(), place, channel.as_str(), "channelId").await?;
@@ -73,12 +73,13 @@ pub async fn create(op: &Op, channel: ChannelId) -> Answer<Playback> {
         return Err(Problem::mend_all(Code::LimitReached, sentence));
     }
     let made: Playback = sqlx::query_as(
-        "insert into playback_id (playback_id, tenant_id, channel_id) values ($1, $2, $3) \
+        "insert into playback_id (playback_id, tenant_id, channel_id, policy) values ($1, $2, $3, $4) \
          returning playback_id, channel_id, policy, created_at",
     )
     .bind(PlaybackId::random().as_str())
     .bind(place.tenant_id.as_str())
     .bind(channel.as_str())
+    .bind(policy)
     .fetch_one(change.on())
     .await?;
     change

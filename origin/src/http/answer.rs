@@ -9,13 +9,17 @@
 //! | playlist and manifest of a whole replay | 1 h (1 s where the address may show a new broadcast) | final |
 //! | 400, 404, 416 | 1 s | may be right a moment later |
 //! | 405, 414 | 60 s | never right |
+//! | 302, 401, 403 | not stored | about one viewer |
 //! | 413, 500, 503 | not stored | about this moment only |
+//!
+//! What a token was needed for is `private` instead of `public`, unless the operator says that the CDN checks tokens.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::body::Body;
+use crate::token::Denied;
 
 /// How long caches may keep an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,6 +173,9 @@ pub(crate) enum Refusal {
     /// Something behind this process does not answer, and nothing remembered can stand in.
     #[error("{0}")]
     Unavailable(&'static str),
+    /// No token, or one that is not good for this.
+    #[error("{0}")]
+    Denied(Denied),
     /// Our own mistake.
     #[error("something went wrong here")]
     Internal,
@@ -184,6 +191,13 @@ impl Refusal {
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::HeldTooLong | Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Denied(denied) => match denied {
+                Denied::Missing | Denied::Unknown | Denied::Expired | Denied::Early | Denied::TooLong => {
+                    StatusCode::UNAUTHORIZED
+                }
+                Denied::Unchecked => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::FORBIDDEN,
+            },
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -200,6 +214,15 @@ impl Refusal {
             Self::HeldTooLong => "held_too_long",
             Self::Overloaded => "overloaded",
             Self::Unavailable(_) => "unavailable",
+            Self::Denied(denied) => match denied {
+                Denied::Missing => "token_missing",
+                Denied::Expired => "token_expired",
+                Denied::Revoked => "token_revoked",
+                Denied::Used => "token_used",
+                Denied::Rule => "token_rule",
+                Denied::Unchecked => "unavailable",
+                _ => "token_invalid",
+            },
             Self::Internal => "internal",
         }
     }
@@ -208,9 +231,12 @@ impl Refusal {
         match self {
             Self::NotFound(_) | Self::BadRequest(_) | Self::RangeNotSatisfiable { .. } => Cache::LIVE,
             Self::MethodNotAllowed | Self::TargetTooLong => Cache::MINUTE,
-            Self::BodyRefused | Self::HeldTooLong | Self::Overloaded | Self::Unavailable(_) | Self::Internal => {
-                Cache::No
-            }
+            Self::BodyRefused
+            | Self::HeldTooLong
+            | Self::Overloaded
+            | Self::Unavailable(_)
+            | Self::Denied(_)
+            | Self::Internal => Cache::No,
         }
     }
 
@@ -226,6 +252,9 @@ impl Refusal {
                 let value = HeaderValue::try_from(format!("bytes */{len_bytes}"))
                     .expect("digits and letters are a valid header value");
                 headers.insert(header::CONTENT_RANGE, value);
+            }
+            Self::Denied(_) if self.status() == StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::BodyRefused => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

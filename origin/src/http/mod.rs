@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 mod dash;
 mod download;
+pub(crate) mod gate;
 mod media;
 mod player;
 mod playlist;
@@ -18,9 +19,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures::StreamExt;
+use headwater_model::heartbeat::{PLAYBACK_TOPIC, TOKEN_RULES_TOPIC};
 use headwater_platform::clock::WallClock;
 use headwater_platform::{Process, rpc};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -32,20 +34,22 @@ use crate::playback::resolve::Resolver;
 use crate::playback::{Broadcasts, Context};
 use crate::serve::Answers;
 use crate::telemetry::{Class, Meters};
+use crate::token::Gate;
 use crate::{Config, Outside};
 use answer::{Cache, Kind, Refusal};
 use body::Body;
+use gate::{Admission, Peer, Told};
 pub(crate) use player::gzip;
 use route::{File, Route};
-
-/// Topic on which playback ids are told whose state has changed.
-const PLAYBACK_TOPIC: &str = "hw:playback";
 
 /// Everything that requests share.
 pub(crate) struct Origin {
     resolver: Arc<Resolver>,
     objects: Arc<Objects>,
     broadcasts: Arc<Broadcasts>,
+    gate: Arc<Gate>,
+    told: Told,
+    signed_cache_shared: bool,
     window_s: u32,
     dvr_s: u32,
     /// Where players read the time.
@@ -59,6 +63,7 @@ pub(crate) struct Origin {
 impl Origin {
     pub(crate) fn new(config: &Config, api: rpc::Client, outside: Outside, process: Process) -> Arc<Self> {
         let meters = Arc::new(Meters::default());
+        let gate = Arc::new(Gate::new(api.clone(), &config.rpc.rpc_secret));
         let resolver = Resolver::new(api, meters.clone());
         let objects = Objects::new(outside.store.clone(), config.origin_cache_bytes, meters.clone());
         let context = Arc::new(Context {
@@ -74,6 +79,12 @@ impl Origin {
             resolver,
             objects,
             broadcasts: Broadcasts::new(context, process.clone()),
+            gate,
+            told: Told {
+                country_header: config.origin_country_header.clone(),
+                address_header: config.origin_address_header.clone(),
+            },
+            signed_cache_shared: config.origin_signed_cache_shared,
             window_s: config.origin_window_s,
             dvr_s: config.origin_dvr_s,
             time_url: format!("{}/time", config.origin_public_url.trim_end_matches('/')),
@@ -87,13 +98,18 @@ impl Origin {
     /// Forgets what hints say is outdated, until shutdown. Without hints, answers are up to a second old.
     pub(crate) fn listen_to_hints(self: &Arc<Self>) {
         let mut changes = self.outside.hints.subscribe(PLAYBACK_TOPIC);
-        let (resolver, stop) = (self.resolver.clone(), self.process.shutdown.clone());
+        let mut rules = self.outside.hints.subscribe(TOKEN_RULES_TOPIC);
+        let (resolver, gate, stop) = (self.resolver.clone(), self.gate.clone(), self.process.shutdown.clone());
         self.process.spawn(async move {
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     change = changes.next() => match change {
                         Some(playback) => resolver.changed(&playback),
+                        None => return,
+                    },
+                    change = rules.next() => match change {
+                        Some(tenant) => gate.changed(&tenant),
                         None => return,
                     },
                 }
@@ -115,9 +131,31 @@ impl Origin {
             return (Class::Other, Err(Refusal::BodyRefused));
         }
         let headers = request.headers();
-        let Some(route) = Route::parse(uri.path()) else {
+        let (token, path) = gate::split(uri.path());
+        let Some(route) = Route::parse(path) else {
             return (Class::Other, Err(Refusal::NotFound("no such address")));
         };
+        let peer = request.extensions().get::<Peer>().copied();
+        match self.judge(&route, token, uri.query(), headers, peer).await {
+            Ok(Admission::Public) => self.serve(route, headers, uri.query()).await,
+            Ok(Admission::Signed) => {
+                let (class, mut outcome) = self.serve(route, headers, uri.query()).await;
+                if let Ok(response) = &mut outcome {
+                    self.for_one_viewer(response);
+                }
+                (class, outcome)
+            }
+            Ok(Admission::Elsewhere(response)) => (Class::Other, Ok(response)),
+            Err(refusal) => (Class::Other, Err(refusal)),
+        }
+    }
+
+    async fn serve(
+        self: &Arc<Self>,
+        route: Route<'_>,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> (Class, Result<Response<Body>, Refusal>) {
         match route {
             Route::Healthz => (
                 Class::Other,
@@ -134,7 +172,7 @@ impl Origin {
             Route::Manifest { playback } => (Class::Manifest, self.manifest(headers, playback).await),
             Route::Download { playback, broadcast } => (
                 Class::Download,
-                self.download(headers, (playback, broadcast), uri.query()).await,
+                self.download(headers, (playback, broadcast), query).await,
             ),
             Route::State { playback } => (Class::State, self.state(playback, uri.query()).await),
             Route::Media {
@@ -149,7 +187,7 @@ impl Origin {
                     rendition,
                     span,
                 };
-                (Class::Playlist, self.media_playlist(headers, wanted, uri.query()).await)
+                (Class::Playlist, self.media_playlist(headers, wanted, query).await)
             }
             Route::Media {
                 playback,

@@ -68,6 +68,24 @@ pub(crate) enum Route<'a> {
 }
 
 impl<'a> Route<'a> {
+    /// Whose it is; `None` for what belongs to nobody.
+    pub(crate) fn playback(&self) -> Option<&'a str> {
+        match *self {
+            Self::Multivariant { playback, .. }
+            | Self::Manifest { playback }
+            | Self::State { playback }
+            | Self::Download { playback, .. }
+            | Self::Media { playback, .. } => Some(playback),
+            // The page holds nothing of what it plays.
+            Self::Embed { .. }
+            | Self::Healthz
+            | Self::Readyz
+            | Self::Time
+            | Self::EmbedScript
+            | Self::PlayerAsset { .. } => None,
+        }
+    }
+
     /// `None`: no such URL exists here.
     pub(crate) fn parse(path: &'a str) -> Option<Self> {
         let path = path.strip_prefix('/')?;

@@ -53,6 +53,10 @@ impl State {
 pub(crate) struct Resolved {
     pub state: State,
     pub tenant: String,
+    /// `live` or `test`
+    pub environment: String,
+    /// Nothing is shown without a token.
+    pub is_signed: bool,
     pub title: String,
     /// Empty when there never was one.
     pub broadcast: String,
@@ -89,6 +93,9 @@ impl From<ResolveResponse> for Resolved {
                 ProtoState::Finishing => State::Finishing,
             },
             tenant: answer.tenant_id,
+            environment: answer.environment,
+            // An api that says nothing of policies knows only public ones.
+            is_signed: !matches!(answer.policy.as_str(), "" | "public"),
             title: answer.title,
             broadcast: answer.broadcast_id,
             worker_url: answer.worker_url,

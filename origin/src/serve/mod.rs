@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::http::body::Body;
+use crate::http::gate::Peer;
 use crate::limits::{
     CONNECTIONS_MAX, DRAIN, HEADER_BYTES_MAX, HEADER_LIST_BYTES_MAX, HEADER_READ, STREAMS_PER_CONNECTION_MAX,
     TLS_HANDSHAKE, WRITE_STALL,
@@ -105,21 +106,27 @@ async fn connection<A: Answers>(
         return;
     }
     match tls {
-        None => speak(Guarded::new(socket, WRITE_STALL), http, answers, stop).await,
+        None => speak(Guarded::new(socket, WRITE_STALL), peer, http, answers, stop).await,
         Some(tls) => match tokio::time::timeout(TLS_HANDSHAKE, tls.accept(socket)).await {
-            Ok(Ok(socket)) => speak(Guarded::new(socket, WRITE_STALL), http, answers, stop).await,
+            Ok(Ok(socket)) => speak(Guarded::new(socket, WRITE_STALL), peer, http, answers, stop).await,
             Ok(Err(error)) => debug!(error = %error, "TLS handshake failed"),
             Err(_) => debug!("TLS handshake took too long"),
         },
     }
 }
 
-async fn speak<A: Answers, S>(socket: S, http: &auto::Builder<TokioExecutor>, answers: Arc<A>, stop: CancellationToken)
-where
+async fn speak<A: Answers, S>(
+    socket: S,
+    peer: SocketAddr,
+    http: &auto::Builder<TokioExecutor>,
+    answers: Arc<A>,
+    stop: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let answers = answers.clone();
+        request.extensions_mut().insert(Peer(peer.ip()));
         async move { Ok::<_, Infallible>(answers.answer(request).await) }
     });
     let mut talk = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));

@@ -1,6 +1,6 @@
 //! An origin with its neighbours: an api and workers that say what a test tells them to, and a store in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use clap::Parser;
 use headwater_model::proto::api::playback_server::{Playback, PlaybackServer};
 use headwater_model::proto::api::resolve_response::State;
-use headwater_model::proto::api::{ResolveRequest, ResolveResponse};
+use headwater_model::proto::api::{
+    ResolveRequest, ResolveResponse, TokenRulesRequest, TokenRulesResponse, UseTokenRequest, UseTokenResponse,
+};
 use headwater_model::proto::worker::live_event::Kind as EventKind;
 use headwater_model::proto::worker::live_server::{Live, LiveServer};
 use headwater_model::proto::worker::{Ended, LiveEvent, SubscribeRequest, Synced};
@@ -130,6 +132,8 @@ pub fn live(worker: &FakeWorker, generation: u64) -> ResolveResponse {
         kind: "channel".into(),
         latency_mode: "low".into(),
         traceparent: String::new(),
+        policy: "public".into(),
+        environment: "live".into(),
     }
 }
 
@@ -174,9 +178,16 @@ pub struct FakeApi {
     answers: Mutex<HashMap<String, ResolveResponse>>,
     pub asked: AtomicU64,
     pub down: AtomicBool,
+    rules: Mutex<Option<TokenRulesResponse>>,
+    used: Mutex<HashSet<String>>,
 }
 
 impl FakeApi {
+    /// Keys and revocations from now on.
+    pub fn rule(&self, rules: TokenRulesResponse) {
+        *self.rules.lock().expect("no panic") = Some(rules);
+    }
+
     pub fn answer(&self, playback: &str, answer: ResolveResponse) {
         self.answers.lock().expect("no panic").insert(playback.into(), answer);
     }
@@ -196,6 +207,37 @@ impl Playback for FakeApi {
             .cloned()
             .map(Response::new)
             .ok_or_else(|| Status::not_found("no such playback id"))
+    }
+
+    async fn token_rules(&self, request: Request<TokenRulesRequest>) -> Result<Response<TokenRulesResponse>, Status> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("told to be"));
+        }
+        let rules = self.rules.lock().expect("no panic").clone();
+        let rules = rules.ok_or_else(|| Status::unavailable("no rules"))?;
+        Ok(Response::new(match request.get_ref().version == rules.version {
+            true => TokenRulesResponse {
+                version: rules.version,
+                unchanged: true,
+                ..TokenRulesResponse::default()
+            },
+            false => rules,
+        }))
+    }
+
+    async fn use_token(&self, request: Request<UseTokenRequest>) -> Result<Response<UseTokenResponse>, Status> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("told to be"));
+        }
+        match self
+            .used
+            .lock()
+            .expect("no panic")
+            .insert(request.into_inner().token_id)
+        {
+            true => Ok(Response::new(UseTokenResponse {})),
+            false => Err(Status::already_exists("used")),
+        }
     }
 }
 
