@@ -174,7 +174,7 @@ impl Origin {
                 Class::Download,
                 self.download(headers, (playback, broadcast), query).await,
             ),
-            Route::State { playback } => (Class::State, self.state(playback, uri.query()).await),
+            Route::State { playback } => (Class::State, self.state(playback, query).await),
             Route::Media {
                 playback,
                 broadcast,
