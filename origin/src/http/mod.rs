@@ -135,19 +135,21 @@ impl Origin {
         let Some(route) = Route::parse(path) else {
             return (Class::Other, Err(Refusal::NotFound("no such address")));
         };
+        let class = class(&route);
         let peer = request.extensions().get::<Peer>().copied();
-        match self.judge(&route, token, uri.query(), headers, peer).await {
+        let outcome = match self.judge(&route, token, uri.query(), headers, peer).await {
             Ok(Admission::Public) => self.serve(route, headers, uri.query()).await,
             Ok(Admission::Signed) => {
-                let (class, mut outcome) = self.serve(route, headers, uri.query()).await;
+                let mut outcome = self.serve(route, headers, uri.query()).await;
                 if let Ok(response) = &mut outcome {
                     self.for_one_viewer(response);
                 }
-                (class, outcome)
+                outcome
             }
-            Ok(Admission::Elsewhere(response)) => (Class::Other, Ok(response)),
-            Err(refusal) => (Class::Other, Err(refusal)),
-        }
+            Ok(Admission::Elsewhere(response)) => Ok(response),
+            Err(refusal) => Err(refusal),
+        };
+        (class, outcome)
     }
 
     async fn serve(
@@ -155,26 +157,18 @@ impl Origin {
         route: Route<'_>,
         headers: &HeaderMap,
         query: Option<&str>,
-    ) -> (Class, Result<Response<Body>, Refusal>) {
+    ) -> Result<Response<Body>, Refusal> {
         match route {
-            Route::Healthz => (
-                Class::Other,
-                Ok(answer::ok(Kind::Text, Cache::No, Bytes::from_static(b"alive\n"))),
-            ),
-            Route::Readyz => (Class::Other, Ok(self.readiness())),
-            Route::Time => (Class::Other, Ok(self.time())),
-            Route::Embed { .. } => (Class::Player, player::page(headers)),
-            Route::EmbedScript => (Class::Player, player::script(headers)),
-            Route::PlayerAsset { name } => (Class::Player, player::asset(headers, name)),
-            Route::Multivariant { playback, span } => {
-                (Class::Multivariant, self.multivariant(headers, playback, span).await)
-            }
-            Route::Manifest { playback } => (Class::Manifest, self.manifest(headers, playback).await),
-            Route::Download { playback, broadcast } => (
-                Class::Download,
-                self.download(headers, (playback, broadcast), query).await,
-            ),
-            Route::State { playback } => (Class::State, self.state(playback, query).await),
+            Route::Healthz => Ok(answer::ok(Kind::Text, Cache::No, Bytes::from_static(b"alive\n"))),
+            Route::Readyz => Ok(self.readiness()),
+            Route::Time => Ok(self.time()),
+            Route::Embed { .. } => player::page(headers),
+            Route::EmbedScript => player::script(headers),
+            Route::PlayerAsset { name } => player::asset(headers, name),
+            Route::Multivariant { playback, span } => self.multivariant(headers, playback, span).await,
+            Route::Manifest { playback } => self.manifest(headers, playback).await,
+            Route::Download { playback, broadcast } => self.download(headers, (playback, broadcast), query).await,
+            Route::State { playback } => self.state(playback, query).await,
             Route::Media {
                 playback,
                 broadcast,
@@ -187,7 +181,7 @@ impl Origin {
                     rendition,
                     span,
                 };
-                (Class::Playlist, self.media_playlist(headers, wanted, query).await)
+                self.media_playlist(headers, wanted, query).await
             }
             Route::Media {
                 playback,
@@ -201,15 +195,12 @@ impl Origin {
                     rendition,
                 };
                 match file {
-                    File::Init { first_seq } => (Class::Init, self.init(headers, wanted, first_seq).await),
-                    File::Segment { seq, generation } => {
-                        (Class::Segment, self.segment(headers, wanted, seq, generation).await)
+                    File::Init { first_seq } => self.init(headers, wanted, first_seq).await,
+                    File::Segment { seq, generation } => self.segment(headers, wanted, seq, generation).await,
+                    File::Part { seq, generation, part } => {
+                        self.part(headers, wanted, PartName { seq, generation, part }).await
                     }
-                    File::Part { seq, generation, part } => (
-                        Class::Part,
-                        self.part(headers, wanted, PartName { seq, generation, part }).await,
-                    ),
-                    File::Playlist(_) => (Class::Playlist, Err(Refusal::Internal)),
+                    File::Playlist(_) => Err(Refusal::Internal),
                 }
             }
         }
@@ -249,6 +240,24 @@ impl Answers for Origin {
             empty(&mut response);
         }
         response
+    }
+}
+
+/// What kind of request this is to the meters.
+fn class(route: &Route<'_>) -> Class {
+    match route {
+        Route::Healthz | Route::Readyz | Route::Time => Class::Other,
+        Route::Embed { .. } | Route::EmbedScript | Route::PlayerAsset { .. } => Class::Player,
+        Route::Multivariant { .. } => Class::Multivariant,
+        Route::Manifest { .. } => Class::Manifest,
+        Route::Download { .. } => Class::Download,
+        Route::State { .. } => Class::State,
+        Route::Media { file, .. } => match file {
+            File::Playlist(_) => Class::Playlist,
+            File::Init { .. } => Class::Init,
+            File::Segment { .. } => Class::Segment,
+            File::Part { .. } => Class::Part,
+        },
     }
 }
 
