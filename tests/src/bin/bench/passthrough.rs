@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, TimeDelta, Utc};
 use headwater_tests::dev::{Dev, binary, free_port};
 use headwater_tests::http;
 use tokio::process::Command;
@@ -16,7 +17,7 @@ use headwater_tests::proc::{self, usage};
 /// What the start may take before anything is measured.
 const SETTLE: Duration = Duration::from_secs(15);
 /// A stream is well when its newest finished segment ended, or its playlist was written, less than so long ago.
-const BEHIND_MAX: Duration = Duration::from_secs(6);
+const BEHIND_MAX: TimeDelta = TimeDelta::seconds(6);
 
 struct Figure {
     cpu_s_per_stream_minute: f64,
@@ -161,9 +162,7 @@ async fn nginx(clip: &Path, count: usize, window: Duration) -> anyhow::Result<Fi
         .filter(|n| {
             let playlist = std::fs::metadata(folder.path().join(format!("hls/s{n}.m3u8")));
             let written = playlist.and_then(|m| m.modified()).ok();
-            written
-                .and_then(|at| at.elapsed().ok())
-                .is_some_and(|age| age < BEHIND_MAX)
+            written.is_some_and(|at| Utc::now().signed_duration_since(DateTime::<Utc>::from(at)) < BEHIND_MAX)
         })
         .count();
     drop(publishers);
