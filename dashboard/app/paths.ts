@@ -35,6 +35,7 @@ export function placePaths({ tenant, environment }: Place) {
     asset: (id: string) => `${root}/assets/${id}`,
     team: () => `${root}/team`,
     tokens: () => `${root}/tokens`,
+    signedPlayback: (tab?: string) => (tab && tab !== 'keys' ? `${root}/signed-playback/${tab}` : `${root}/signed-playback`),
     webhooks: () => `${root}/webhooks`,
     webhook: (id: string) => `${root}/webhooks/${id}`,
     auditLog: (query: { subject?: string } = {}) => withQuery(`${root}/audit-log`, query),

@@ -36,6 +36,7 @@ export const router = createBrowserRouter([
               { path: 'assets/:id', ...page(() => import('../pages/asset.tsx')) },
               { path: 'team', ...page(() => import('../pages/team.tsx')) },
               { path: 'tokens', ...page(() => import('../pages/tokens.tsx')) },
+              { path: 'signed-playback/:tab?', ...page(() => import('../pages/signed-playback/signed-playback.tsx')) },
               { path: 'webhooks', ...page(() => import('../pages/webhooks/webhooks.tsx')) },
               { path: 'webhooks/:id', ...page(() => import('../pages/webhooks/webhook.tsx')) },
               { path: 'audit-log', ...page(() => import('../pages/audit-log.tsx')) },

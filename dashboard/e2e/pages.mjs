@@ -9,6 +9,7 @@ const live = (channel, ...codes) => async ({ mock }) => {
 const channelId = async (mock, title) => (await mock({})).channels.find((channel) => channel.title === title).id
 const channel = (title, tab = '') => async ({ mock }) => `${HOME}/channels/${await channelId(mock, title)}${tab && `/${tab}`}`
 const asset = async ({ mock }) => `${HOME}/assets/${(await mock({})).assets[0].id}`
+const endpoint = (part) => async ({ mock }) => `${HOME}/webhooks/${(await mock({})).endpoints.find(({ url }) => url.includes(part)).id}`
 const click = (role, name) => ({ page }) => page.getByRole(role, { name, exact: true }).first().click()
 
 export const PAGES = [
@@ -57,6 +58,23 @@ export const PAGES = [
   { name: 'asset', as: ADA, to: asset },
   { name: 'tokens', as: ADA, to: `${HOME}/tokens` },
   { name: 'tokens-new', as: ADA, to: `${HOME}/tokens`, then: click('button', 'New token') },
+  { name: 'signing-keys', as: ADA, to: `${HOME}/signed-playback` },
+  { name: 'signing-keys-new', as: ADA, to: `${HOME}/signed-playback`, then: click('button', 'New key') },
+  { name: 'signing-keys-import', as: ADA, to: `${HOME}/signed-playback`, then: click('button', 'Import') },
+  { name: 'signing-keys-revoke', as: ADA, to: `${HOME}/signed-playback`, then: async ({ page }) => {
+    await page.getByRole('button', { name: 'Acts on Web shop', exact: true }).click()
+    await page.getByRole('menuitem', { name: 'Revoke…' }).click()
+    await page.getByRole('dialog').waitFor()
+  } },
+  { name: 'playback-tokens', as: ADA, to: `${HOME}/signed-playback/tokens` },
+  { name: 'revocations', as: ADA, to: `${HOME}/signed-playback/revocations` },
+  { name: 'webhooks', as: ADA, to: `${HOME}/webhooks` },
+  { name: 'webhooks-new', as: ADA, to: `${HOME}/webhooks`, then: async ({ page }) => {
+    await page.getByRole('button', { name: 'New endpoint' }).click()
+    await page.getByLabel('What you choose').check()
+  } },
+  { name: 'webhook', as: ADA, to: endpoint('hooks.example'), then: ({ page }) => page.getByRole('button', { expanded: false, name: /asset\.ready/u }).first().click() },
+  { name: 'webhook-failing', as: ADA, to: endpoint('broken.example') },
   { name: 'team', as: ADA, to: `${HOME}/team` },
   { name: 'team-invite', as: ADA, to: `${HOME}/team`, then: click('button', 'Invite') },
   { name: 'audit-log', as: ADA, to: `${HOME}/audit-log`, then: ({ page }) => page.getByRole('button', { expanded: false, name: /Channel update/u }).first().click() },

@@ -13,7 +13,7 @@ test('an owner sees every page', async () => {
   const { page, context } = await farm.open({ as: 'ada@example.com' })
   await page.goto(`${HOME}/channels`)
   await settled(page)
-  assert.deepEqual(await links(page), ['Channels', 'Assets', 'API tokens', 'API explorer', 'Team', 'Audit log', 'Settings'])
+  assert.deepEqual(await links(page), ['Channels', 'Assets', 'API tokens', 'Signed playback', 'Webhooks', 'API explorer', 'Team', 'Audit log', 'Settings'])
   await context.close()
 })
 

@@ -39,6 +39,7 @@ export const cacheConfig: CacheExchangeOpts = {
     ChannelConnection: embedded, StreamKeyConnection: embedded, BroadcastConnection: embedded, AssetConnection: embedded,
     MemberConnection: embedded, InvitationConnection: embedded, ApiTokenConnection: embedded, AuditEntryConnection: embedded,
     SessionConnection: embedded, WebhookEndpointConnection: embedded, WebhookDeliveryConnection: embedded,
+    SigningKeyConnection: embedded, PlaybackToken: embedded,
   },
   updates: {
     Mutation: {
@@ -60,6 +61,11 @@ export const cacheConfig: CacheExchangeOpts = {
         const { revokedIds } = result['sessionRevoke'] as { revokedIds: string[] }
         for (const id of revokedIds) cache.invalidate({ __typename: 'Session', id })
       },
+      signingKeyCreate: forgets('signingKeys'),
+      signingKeyImport: forgets('signingKeys'),
+      playbackTokenCreate: forgets('signingKeys'),
+      playbackViewerRevoke: forgetsOfTenant('auditLog'),
+      playbackTokenRevoke: forgetsOfTenant('auditLog'),
       webhookEndpointCreate: forgets('webhookEndpoints'),
       webhookEndpointDelete: forgets('webhookEndpoints'),
       webhookEndpointTest: forgets('webhookDeliveries'),

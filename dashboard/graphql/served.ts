@@ -8,7 +8,7 @@ import { type AnyVariables, type Client, createRequest, type Exchange, makeOpera
  */
 export type Served = ReadonlySet<string>
 
-const TYPES = ['Mutation', 'Subscription', 'Broadcast', 'Asset', 'StreamKey', 'IngestAddresses'] as const
+const TYPES = ['Query', 'Mutation', 'Subscription', 'Channel', 'Broadcast', 'Rendition', 'Asset', 'StreamKey', 'SigningKey', 'PlaybackUrls', 'IngestAddresses', 'User'] as const
 const QUERY = `query Served { ${TYPES.map((name) => `${name}: __type(name: "${name}") { fields { name } }`).join(' ')} }`
 
 /** Asks once; null when nobody answered. */

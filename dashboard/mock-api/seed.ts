@@ -1,3 +1,4 @@
+import { deliver, makeEndpoint, makeEvent } from './webhooks.ts'
 import { type Asset, type Broadcast, type Channel, ago, emptyStore, hintOf, id, now, type Role, secret, type Store } from './store.ts'
 
 const MINUTE = 60_000
@@ -20,6 +21,8 @@ const TITLES = [
   'Robotics club', 'Night sky', 'Council meeting', 'Product launch', 'Esports arena A', 'Esports arena B', 'Garden birds', 'Opera rehearsal',
   'Training room', 'Charity telethon', 'Surf report', 'Film festival Q&A', 'Weather desk', 'Workshop: woodwork', 'Choir practice', 'Science slam',
 ]
+
+const PUBLIC_KEY = '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9\nq9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==\n-----END PUBLIC KEY-----\n'
 
 export function makeChannel(store: Store, tenantId: string, environment: 'LIVE' | 'TEST', title: string, more: Partial<Channel> = {}): { channel: Channel; secret: string } {
   const createdAt = more.createdAt ?? now()
@@ -90,6 +93,7 @@ export function seed(): Store {
   makeChannel(store, tenant.id, 'TEST', 'Sandbox', { createdAt: ago(20 * DAY) })
   makeChannel(store, other.id, 'LIVE', 'Ferry camera', { createdAt: ago(40 * DAY) })
   seedAudit(store, tenant.id)
+  seedHooks(store, tenant.id)
   return store
 }
 
@@ -112,4 +116,19 @@ function seedAudit(store: Store, tenantId: string) {
       userAgent: 'Mozilla/5.0 (X11; Linux x86_64) Chrome/156.0', environment: 'LIVE', traceId: id('').slice(1),
     })
   }
+}
+
+/** An endpoint that takes everything, and one that fails. */
+function seedHooks(store: Store, tenantId: string) {
+  const well = makeEndpoint(store, tenantId, 'LIVE', { url: 'https://hooks.example.com/headwater', description: 'Scheduling service', eventTypes: [] }, { createdAt: ago(40 * DAY) })
+  const failing = makeEndpoint(store, tenantId, 'LIVE', { url: 'https://broken.example.com/very/long/path/that/somebody/has/chosen/for/reasons/of/their/own', description: '', eventTypes: ['BROADCAST_CONNECTED', 'BROADCAST_ENDED'] }, { createdAt: ago(8 * DAY), failingSince: ago(5 * HOUR) })
+  for (let index = 0; index < 30; index += 1) {
+    const type = ['CHANNEL_UPDATED', 'BROADCAST_CONNECTED', 'BROADCAST_ACTIVE', 'BROADCAST_ENDED', 'ASSET_READY', 'STREAM_KEY_CREATED'][index % 6]!
+    const event = makeEvent(store, 'LIVE', type, store.channels[index % 10]!.id, ago((30 - index) * 2 * HOUR))
+    deliver(store, well, event)
+    if (failing.eventTypes.includes(type)) deliver(store, failing, event)
+  }
+  // Of one pair, made once: RSA keys take their time.
+  store.signingKeys.push({ id: id('sgk'), tenantId, environment: 'LIVE', name: 'Web shop', algorithm: 'ES256', imported: true, publicKey: PUBLIC_KEY, privateKey: null, createdAt: ago(70 * DAY), revokedAt: null })
+  store.signingKeys.push({ id: id('sgk'), tenantId, environment: 'LIVE', name: 'Web shop, before', algorithm: 'RS256', imported: false, publicKey: PUBLIC_KEY, privateKey: null, createdAt: ago(160 * DAY), revokedAt: ago(60 * DAY) })
 }

@@ -11,7 +11,9 @@ import { mediaMutations } from './mutations-media.ts'
 import { embedPage, thumbnail } from './pictures.ts'
 import { queries, subscriptions } from './resolvers.ts'
 import { seed } from './seed.ts'
+import { signingMutations, signingQueries } from './signing.ts'
 import { type Simulated, simulate, startHealth } from './simulate.ts'
+import { webhookMutations, webhookQueries } from './webhooks.ts'
 
 const COOKIE = 'headwater_session'
 const BODY_MAX_BYTES = 256 * 1024
@@ -34,8 +36,8 @@ const refusing = (resolve: (args: never, context: Context) => object) => (args: 
   }
 }
 
-const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...mediaMutations }).map(([name, resolve]) => [name, refusing(resolve as never)]))
-const root = { ...queries, ...mutations, ...subscriptions }
+const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...mediaMutations, ...signingMutations, ...webhookMutations }).map(([name, resolve]) => [name, refusing(resolve as never)]))
+const root = { ...queries, ...signingQueries, ...webhookQueries, ...mutations, ...subscriptions }
 
 export function createMock(sdl: string): Mock {
   const world: World = { store: seed(), bus: new EventEmitter().setMaxListeners(0), latencyMs: 0, failures: new Map(), origin: '', schema: buildSchema(sdl) }
@@ -155,7 +157,7 @@ async function control(sdl: string, world: World, request: IncomingMessage, resp
     const user = world.store.users.find(({ email }) => email === signIn)!
     accountMutations.signIn({ input: { email: signIn, password: user.password } }, contextOf(world, request, {}, (value) => response.setHeader('Set-Cookie', `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax`)))
   }
-  send(response, 200, JSON.stringify({ channels: world.store.channels.map(({ id, title, state }) => ({ id, title, state })), assets: world.store.assets.map(({ id, title }) => ({ id, title })) }), 'application/json')
+  send(response, 200, JSON.stringify({ channels: world.store.channels.map(({ id, title, state }) => ({ id, title, state })), assets: world.store.assets.map(({ id, title }) => ({ id, title })), endpoints: world.store.webhookEndpoints.map(({ id, url }) => ({ id, url })) }), 'application/json')
 }
 
 function send(response: ServerResponse, status: number, body: string, type: string) {

@@ -22,15 +22,21 @@ export interface PlaybackId { id: string; policy: 'PUBLIC' | 'SIGNED'; channelId
 export interface Issue { code: string; severity: 'INFO' | 'WARNING' | 'ERROR'; message: string; advice: string; since: string }
 export interface Broadcast { id: string; channelId: string; lifecycle: string; startedAt: string; endedAt: string | null; height: number; issues: Issue[]; viewers: number; assetId: string | null }
 export interface Asset { id: string; tenantId: string; environment: Environment; title: string; state: string; channelId: string | null; broadcastId: string | null; durationMs: number | null; sizeBytes: number | null; error: string | null; createdAt: string; updatedAt: string; version: number; deletesAt: string | null; hue: number }
+export interface SigningKey { id: string; tenantId: string; environment: Environment; name: string; algorithm: 'ES256' | 'EDDSA' | 'RS256' | null; imported: boolean; publicKey: string; privateKey: string | null; createdAt: string; revokedAt: string | null }
+export interface WebhookEndpoint { id: string; tenantId: string; environment: Environment; url: string; description: string; eventTypes: string[]; disabled: boolean; disabledAt: string | null; disabledCause: string | null; failingSince: string | null; secret: string; secretHint: string; previousSecretExpiresAt: string | null; createdAt: string; updatedAt: string; version: number }
+export interface WebhookEvent { id: string; environment: Environment; type: string; objectId: string; objectType: string; createdAt: string; body: string }
+export interface WebhookDelivery { id: string; endpointId: string; eventId: string; state: string; createdAt: string; endedAt: string | null; nextAttemptAt: string | null; attempts: { number: number; at: string; status: number | null; durationMs: number; error: string | null; answer: string }[] }
 
 export interface Store {
   users: User[]; tenants: Tenant[]; members: Member[]; invitations: Invitation[]; sessions: Session[]; apiTokens: ApiToken[]; audit: AuditEntry[]
   channels: Channel[]; streamKeys: StreamKey[]; playbackIds: PlaybackId[]; broadcasts: Broadcast[]; assets: Asset[]
+  signingKeys: SigningKey[]; webhookEndpoints: WebhookEndpoint[]; webhookEvents: WebhookEvent[]; webhookDeliveries: WebhookDelivery[]
 }
 
 export const emptyStore = (): Store => ({
   users: [], tenants: [], members: [], invitations: [], sessions: [], apiTokens: [], audit: [],
   channels: [], streamKeys: [], playbackIds: [], broadcasts: [], assets: [],
+  signingKeys: [], webhookEndpoints: [], webhookEvents: [], webhookDeliveries: [],
 })
 
 export const id = (prefix: string) => `${prefix}_${randomBytes(10).toString('hex')}`

@@ -30,7 +30,7 @@ type Entry = NonNullable<ResultOf<typeof AuditQuery>['tenant']>['auditLog']['nod
 
 const ACTIONS = [
   'channel.create', 'channel.update', 'channel.delete', 'stream_key.create', 'stream_key.update', 'stream_key.rotate', 'stream_key.revoke',
-  'playback_id.create', 'playback_id.delete', 'api_token.create', 'api_token.revoke', 'member.update', 'member.remove',
+  'playback_id.create', 'playback_id.delete', 'signing_key.create', 'signing_key.revoke', 'playback_token.revoke', 'playback_viewer.revoke', 'api_token.create', 'api_token.revoke', 'member.update', 'member.remove',
   'invitation.create', 'invitation.accept', 'invitation.revoke', 'webhook_endpoint.create', 'webhook_endpoint.update',
   'webhook_endpoint.rotate_secret', 'webhook_endpoint.delete', 'tenant.create', 'tenant.update',
 ]

@@ -108,9 +108,11 @@ export default function TokensPage() {
 
 const GROUPS: readonly { name: string; prefix: string }[] = [
   { name: 'Channels', prefix: 'CHANNEL' }, { name: 'Stream keys', prefix: 'STREAM_KEY' }, { name: 'Broadcasts', prefix: 'BROADCAST' },
-  { name: 'Assets', prefix: 'ASSET' }, { name: 'Team', prefix: 'MEMBER' }, { name: 'Tokens', prefix: 'TOKEN' }, { name: 'Webhooks', prefix: 'WEBHOOK' },
+  { name: 'Assets', prefix: 'ASSET' }, { name: 'Signing keys', prefix: 'SIGNING_KEY' }, { name: 'Team', prefix: 'MEMBER' }, { name: 'Tokens', prefix: 'TOKEN' }, { name: 'Webhooks', prefix: 'WEBHOOK' },
   { name: 'Tenant', prefix: 'TENANT' }, { name: 'Audit log', prefix: 'AUDIT' },
 ]
+/** What is neither looking nor changing. */
+const SINGLE: readonly (readonly [Action, string])[] = [['PLAYBACK_TOKEN_CREATE', 'Make tokens'], ['VIEWER_REVOKE', 'Revoke viewers']]
 
 function CreateDialog({ onClose, onSecret }: { onClose: () => void; onSecret: (secret: string) => void }) {
   const { viewer, place } = usePlace()
@@ -151,6 +153,12 @@ function CreateDialog({ onClose, onSecret }: { onClose: () => void; onSecret: (s
                   </tr>
                 )
               })}
+              {SINGLE.some(([action]) => viewer.actions.includes(action)) && (
+                <tr>
+                  <th scope="row">Playback</th>
+                  {SINGLE.map(([action, label]) => <td key={action}>{viewer.actions.includes(action) && <Check checked={actions.includes(action)} onChange={toggle(action)}>{label}</Check>}</td>)}
+                </tr>
+              )}
             </tbody>
           </table>
         </fieldset>

@@ -7,7 +7,7 @@ import { Notice } from './notice.tsx'
 export interface ConfirmProps {
   open: boolean
   onOpenChange: (open: boolean) => void
-  title: string
+  title: ReactNode
   /** What the act destroys, in sentences. */
   about: ReactNode
   act: string

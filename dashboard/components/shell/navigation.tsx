@@ -1,4 +1,4 @@
-import { Check, ChevronsUpDown, Clapperboard, KeyRound, LogOut, type LucideIcon, Monitor, Moon, Plus, Radio, ScrollText, Search, Settings, Sun, Terminal, UserRound, Users, Webhook } from 'lucide-react'
+import { Check, ChevronsUpDown, Clapperboard, FileKey, KeyRound, LogOut, type LucideIcon, Monitor, Moon, Plus, Radio, ScrollText, Search, Settings, Sun, Terminal, UserRound, Users, Webhook } from 'lucide-react'
 import { Link, NavLink, useNavigate } from 'react-router'
 import { useMutation } from 'urql'
 import { useAccount } from '../../app/account.tsx'
@@ -35,6 +35,7 @@ export const NAVIGATION: readonly { title: string | null; items: readonly NavIte
     title: 'Developers',
     items: [
       { name: 'API tokens', icon: KeyRound, to: (to) => to.tokens(), needs: 'TOKEN_READ' },
+      { name: 'Signed playback', icon: FileKey, to: (to) => to.signedPlayback(), needs: 'SIGNING_KEY_READ' },
       { name: 'Webhooks', icon: Webhook, to: (to) => to.webhooks(), needs: 'WEBHOOK_READ' },
       { name: 'API explorer', icon: Terminal, to: (to) => to.explorer(), needs: 'CHANNEL_READ' },
     ],

@@ -18,6 +18,7 @@ import { Tabs } from '../../ui/tabs.tsx'
 import { Time } from '../../ui/time.tsx'
 import { useToast } from '../../ui/toast.tsx'
 import { embedSnippets, embedUrl } from './embed-snippets.ts'
+import { SignedPreview } from './signed-preview.tsx'
 import { PlayerFrame } from './view.tsx'
 
 const EmbedQuery = graphql(`
@@ -50,8 +51,8 @@ export function EmbedTab({ channelId }: { channelId: string }) {
   const channel = data?.channel
   if (!channel) return <Skeleton height={320} />
   const playbackId = channel.playbackIds.find(({ id }) => id === chosen) ?? channel.playbackIds.find(({ policy }) => policy === 'PUBLIC') ?? channel.playbackIds[0]
-  const add = async () => {
-    const done = await create.run({ channelId })
+  const add = async (policy: 'PUBLIC' | 'SIGNED') => {
+    const done = await create.run({ channelId, policy })
     if (done?.playbackId) {
       setChosen(done.playbackId.id)
       toast({ title: 'The playback id is made' })
@@ -76,7 +77,7 @@ export function EmbedTab({ channelId }: { channelId: string }) {
                   </Setting>
                 )}
               </div>
-              <Tabs label="Kind of page" tabs={embedSnippets({ url: playbackId.urls.embed, playbackId: playbackId.id, title: channel.title, autoplay, muted }).map(({ id, name, about, code }) => ({
+              <Tabs label="Kind of page" tabs={embedSnippets({ url: playbackId.urls.embed, playbackId: playbackId.id, title: channel.title, autoplay, muted, signed: playbackId.policy === 'SIGNED' }).map(({ id, name, about, code }) => ({
                 id, name, content: <div className="stack gap-3"><p className="quiet small">{about}</p><CodeBlock label={`${name} snippet`} code={code} /></div>,
               }))} />
             </div>
@@ -85,7 +86,7 @@ export function EmbedTab({ channelId }: { channelId: string }) {
             <Card title="Preview">
               {playbackId.policy === 'PUBLIC'
                 ? <PlayerFrame key={`${playbackId.id}${autoplay}${muted}`} url={embedUrl(playbackId.urls.embed, { autoplay, muted })} title={`Preview: ${channel.title}`} />
-                : <Notice tone="warn">A signed playback id needs a token that your server makes for each viewer, so there is no open preview.</Notice>}
+                : <SignedPreview key={playbackId.id} playbackId={playbackId.id} title={`Preview: ${channel.title}`} look={{ autoplay, muted }} />}
             </Card>
             <Card title="Addresses for your own player">
               <div className="stack gap-3"><CopyField label="HLS" value={playbackId.urls.hls} /><CopyField label="DASH" value={playbackId.urls.dash} /></div>
@@ -97,7 +98,14 @@ export function EmbedTab({ channelId }: { channelId: string }) {
         title="Playback ids"
         about="What viewers' addresses carry instead of the channel's own id. Delete one to make its addresses stop."
         flush
-        actions={<Button busy={create.busy} disabledBecause={refusal} onClick={() => void add()}><Plus aria-hidden="true" />New playback id</Button>}
+        actions={refusal
+          ? <Button disabledBecause={refusal}><Plus aria-hidden="true" />New playback id</Button>
+          : (
+            <Menu trigger={<Button busy={create.busy}><Plus aria-hidden="true" />New playback id</Button>}>
+              <MenuItem onSelect={() => void add('PUBLIC')}>Public<span className="faint small">for whoever has the address</span></MenuItem>
+              <MenuItem onSelect={() => void add('SIGNED')}>Signed<span className="faint small">for viewers with a token</span></MenuItem>
+            </Menu>
+          )}
       >
         {create.errors[''] && <div className="card-body"><Notice tone="danger">{create.errors['']}</Notice></div>}
         <Table label="Playback ids" columns={[{ name: 'Id' }, { name: 'Policy' }, { name: 'Created', wideOnly: true }, { name: 'Acts', hidden: true, align: 'end' }]}>

@@ -9,15 +9,21 @@ test('the address says only what differs from the player\'s own choice', () => {
   expect(embedUrl(url, { autoplay: false, muted: false })).toBe(`${url}?autoplay=0&muted=0`)
 })
 test('a title cannot break out of a snippet', () => {
-  for (const { code, id } of embedSnippets({ url, playbackId: 'abc', title: '"><script>alert(1)</script>', autoplay: true, muted: true })) {
+  for (const { code, id } of embedSnippets({ url, playbackId: 'abc', title: '"><script>alert(1)</script>', autoplay: true, muted: true, signed: false })) {
     if (id === 'react') expect(code).toContain(String.raw`title={"\"><script>alert(1)</script>"}`)
     else expect(code).not.toContain('"><script>alert')
   }
 })
 test('the script tag is of the player\'s own host', () => {
-  const script = embedSnippets({ url, playbackId: 'abc', title: 'T', autoplay: false, muted: true }).find(({ id }) => id === 'script')
+  const script = embedSnippets({ url, playbackId: 'abc', title: 'T', autoplay: false, muted: true, signed: false }).find(({ id }) => id === 'script')
   expect(script?.code).toContain('src="https://play.example.com/embed.js"')
   expect(script?.code).toContain('data-autoplay="false"')
+})
+test('a signed playback id is shown with the token of each viewer', () => {
+  const snippets = embedSnippets({ url, playbackId: 'abc', title: 'T', autoplay: false, muted: true, signed: true })
+  expect(snippets.map(({ id }) => id)).toEqual(['iframe', 'react'])
+  expect(snippets[0]?.code).toContain(`src="${url}?autoplay=0&amp;token=TOKEN"`)
+  expect(snippets[1]?.code).toContain('src={`' + url + '?autoplay=0&token=${token}`}')
 })
 test('encoders are kept within the channel\'s limit', () => {
   expect(encoderSettings('LOW', 2_160_000)).toContainEqual(['Rate control', 'CBR, 2000 kbit/s'])

@@ -1,0 +1,143 @@
+// Signing keys, playback tokens, and taking them back.
+import assert from 'node:assert/strict'
+import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { HOME, settled, start } from './lib.mjs'
+
+let farm
+before(async () => { farm = await start() })
+after(() => farm.close())
+
+const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url'))
+const acts = async (page, name, item) => {
+  await page.getByRole('button', { name: `Acts on ${name}`, exact: true }).click()
+  await page.getByRole('menuitem', { name: item }).click()
+}
+
+test('a pair is made, its private half shown once, rotated, and revoked with a warning', async () => {
+  const { page, problems, context } = await farm.open({ as: 'ada@example.com' })
+  await page.goto(`${HOME}/signed-playback`)
+  await settled(page)
+  await page.getByRole('button', { name: 'New key' }).click()
+  await page.getByLabel('Name').fill('Mobile apps')
+  await page.getByRole('button', { name: 'Create the key' }).click()
+  const shown = page.getByRole('dialog', { name: 'Your new private key' })
+  await page.keyboard.press('Escape')
+  const pem = await shown.getByRole('region', { name: 'Private key' }).innerText()
+  assert.match(pem, /^-----BEGIN PRIVATE KEY-----/u, 'Escape does not throw the only copy away')
+  const [file] = await Promise.all([page.waitForEvent('download'), shown.getByRole('link', { name: 'Download' }).click()])
+  assert.match(file.suggestedFilename(), /^sgk_.+\.pem$/u)
+  await shown.getByRole('button', { name: 'I have saved it' }).click()
+  assert.equal(await page.getByText('BEGIN PRIVATE KEY').count(), 0)
+
+  await acts(page, 'Mobile apps', 'Rotate…')
+  const rotating = page.getByRole('dialog', { name: 'Rotate Mobile apps' })
+  assert.equal(await rotating.getByLabel('Name').inputValue(), 'Mobile apps')
+  await rotating.getByLabel('The service keeps the private half').check()
+  await rotating.getByRole('button', { name: 'Make the new key' }).click()
+  await page.getByText('With the service, sealed').waitFor()
+  assert.equal(await page.getByText('Active', { exact: true }).count(), 3, 'the old one goes on')
+
+  for (const name of ['Web shop', 'Mobile apps', 'Mobile apps']) {
+    await page.getByRole('row').filter({ hasText: 'Active' }).filter({ has: page.getByText(name, { exact: true }) }).last().getByRole('button').click()
+    await page.getByRole('menuitem', { name: 'Revoke…' }).click()
+    const dialog = page.getByRole('dialog', { name: `Revoke ${name}?` })
+    await dialog.getByText('every token that it signed', { exact: false }).waitFor()
+    const last = await page.getByText('Active', { exact: true }).count() === 1
+    assert.equal(await dialog.getByText('It is the only working key').count(), last ? 1 : 0)
+    await dialog.getByRole('button', { name: 'Revoke the key' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  }
+  assert.equal(await page.getByText('Active', { exact: true }).count(), 0)
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a public key is taken from a file, and a private one is not', async () => {
+  const { page, problems, context } = await farm.open({ as: 'dev@example.com' })
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', { publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+  await page.goto(`${HOME}/signed-playback`)
+  await page.getByRole('button', { name: 'Import' }).click()
+  await page.getByLabel('PEM file').setInputFiles({ name: 'ticketing.pem', mimeType: 'application/x-pem-file', buffer: Buffer.from(privateKey) })
+  await page.getByRole('alert').getByText('This is a private key.', { exact: false }).waitFor()
+  await page.getByLabel('PEM file').setInputFiles({ name: 'ticketing.pem', mimeType: 'application/x-pem-file', buffer: Buffer.from(publicKey) })
+  await page.getByRole('alert').waitFor({ state: 'detached' })
+  assert.equal(await page.getByLabel('Name').inputValue(), 'ticketing')
+  await page.getByRole('radio', { name: /^EdDSA/u }).check()
+  await page.getByRole('button', { name: 'Import the key' }).click()
+  await page.getByText('Yours, never seen here').first().waitFor()
+  await acts(page, 'ticketing', 'Public key…')
+  assert.equal((await page.getByRole('region', { name: 'Public key' }).innerText()).trim(), publicKey.trim())
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a token is made for a signed playback id, and says what was asked for', async () => {
+  const { page, problems, mock, context } = await farm.open({ as: 'ada@example.com' })
+  const { channels } = await mock({})
+  await page.goto(`${HOME}/channels/${channels.find(({ title }) => title === 'Town hall').id}/embed`)
+  await page.getByRole('button', { name: 'New playback id' }).click()
+  await page.getByRole('menuitem', { name: 'Signed' }).click()
+  await page.getByText('The playback id is made').first().waitFor()
+  const signed = await page.getByRole('row').filter({ hasText: 'Signed' }).locator('td').first().innerText()
+  await page.goto(`${HOME}/signed-playback/tokens`)
+  assert.equal(await page.getByLabel('Playback id').inputValue(), signed)
+  await page.getByLabel('Viewer id').fill('viewer-7')
+  await page.getByLabel('Countries').fill('SE, Norway')
+  await page.getByRole('button', { name: 'Make the token' }).click()
+  await page.getByRole('alert').getByText('NORWAY is no country of two letters.').waitFor()
+  await page.getByLabel('Countries').fill('se no')
+  await page.getByRole('button', { name: 'Make the token' }).click()
+  const made = page.getByRole('region', { name: 'The new token' })
+  await made.getByRole('button', { name: 'Show Token' }).click()
+  const token = await made.getByRole('textbox', { name: 'Token', exact: true }).innerText()
+  assert.deepEqual((({ sub, viewer_id, countries }) => ({ sub, viewer_id, countries }))(claimsOf(token)), { sub: signed, viewer_id: 'viewer-7', countries: ['SE', 'NO'] })
+  assert.ok((await made.getByRole('textbox', { name: 'HLS' }).innerText()).endsWith(`?token=${token}`))
+  await page.goto(`${HOME}/signed-playback`)
+  await acts(page, 'Playback tokens', 'Public key…')
+  const key = createPublicKey(await page.getByRole('region', { name: 'Public key' }).innerText())
+  const [head, body, signature] = token.split('.')
+  assert.ok(verify('sha256', Buffer.from(`${head}.${body}`), { key, dsaEncoding: 'ieee-p1363' }, Buffer.from(signature, 'base64url')))
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a viewer and a token are revoked, and stand in the list', async () => {
+  const { page, problems, context } = await farm.open({ as: 'ada@example.com' })
+  await page.goto(`${HOME}/signed-playback/revocations`)
+  await page.getByRole('heading', { name: 'No viewer was revoked' }).waitFor()
+  for (const [label, id, button] of [['Viewer id', 'viewer-7', 'Revoke a viewer'], ['Token id', 'ticket-9', 'Revoke a token']]) {
+    if (label === 'Token id') await page.getByRole('radio', { name: 'Tokens' }).click()
+    await page.getByLabel(label).fill(id)
+    await page.getByLabel(label).press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText(id).waitFor()
+    await dialog.getByRole('button', { name: button }).click()
+    await page.getByRole('row').filter({ hasText: id }).waitFor()
+  }
+  assert.equal(await page.getByRole('row').filter({ hasText: 'viewer-7' }).count(), 0, 'each has its list')
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a webhook endpoint is made, tried, and its log tells what was answered', async () => {
+  const { page, problems, context } = await farm.open({ as: 'ada@example.com' })
+  await page.goto(`${HOME}/webhooks`)
+  await page.getByRole('button', { name: 'New endpoint' }).click()
+  await page.getByLabel('Address').fill('https://hooks.example.org/mine')
+  await page.getByRole('button', { name: 'Create the endpoint' }).click()
+  await page.getByRole('dialog', { name: 'Your new signing secret' }).getByRole('button', { name: 'I have saved it' }).click()
+  await page.getByRole('button', { name: 'Send a test' }).click()
+  const row = page.getByRole('row').filter({ hasText: 'webhook.test' })
+  await row.getByText('Delivered', { exact: true }).waitFor()
+  await row.getByRole('button', { name: /webhook\.test/u }).click()
+  await page.getByRole('button', { name: 'Send again' }).click()
+  await page.getByRole('row').filter({ hasText: 'webhook.test' }).nth(1).waitFor()
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete the endpoint' }).click()
+  await page.getByRole('heading', { name: 'Webhooks', level: 1 }).waitFor()
+  await page.getByText('broken.example.com').waitFor()
+  assert.equal(await page.getByRole('link', { name: /hooks\.example\.org/u }).count(), 0)
+  assert.deepEqual(problems, [])
+  await context.close()
+})
