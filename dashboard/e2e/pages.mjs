@@ -79,7 +79,8 @@ export const PAGES = [
   { name: 'team-invite', as: ADA, to: `${HOME}/team`, then: click('button', 'Invite') },
   { name: 'audit-log', as: ADA, to: `${HOME}/audit-log`, then: ({ page }) => page.getByRole('button', { expanded: false, name: /Channel update/u }).first().click() },
   { name: 'explorer', as: ADA, to: `${HOME}/explorer`, then: async ({ page }) => {
-    await page.getByRole('button', { name: 'Run' }).click()
+    await page.getByRole('textbox', { name: 'Query Editor' }).waitFor()
+    await page.getByRole('button', { name: /^Execute query/u }).click()
     await page.getByText('"totalCount"').waitFor()
   } },
   { name: 'settings', as: ADA, to: `${HOME}/settings` },

