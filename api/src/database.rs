@@ -10,6 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// Longest wait for a free connection; a call that waits longer answers UNAVAILABLE.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections that nobody has used for so long are closed: each is a process of PostgreSQL's with some 5 MiB.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// PostgreSQL ends a statement that runs longer, milliseconds.
 const STATEMENT_TIMEOUT_MS: &str = "5000";
 /// How often readiness asks PostgreSQL.
@@ -76,6 +78,7 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(IDLE_TIMEOUT)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if let Some(statement) = first {

@@ -2,7 +2,7 @@
 //!
 //! Everything here is a value. Ids ([`id`]) and [`StreamKey`] are parsed where text comes in; [`ladder`] decides
 //! which renditions a source gets; [`heartbeat`] is what workers say in Redis; [`proto`] holds the messages of gRPC,
-//! and [`convert`] turns media messages into [`headwater_media`] types and back without copying media.
+//! and [`convert`] turns media messages into [`headwater_media`] types and back sharing their bytes.
 //!
 //! ```
 //! use headwater_model::ladder::{Ladder, Policy, Source};
@@ -27,6 +27,12 @@ pub use id::{
 pub use ladder::Ladder;
 pub use latency::LatencyMode;
 pub use stream_key::StreamKey;
+
+/// Gives bytes of a received message an allocation of their own. They come as a slice of the connection's receive buffer; a
+/// slice that is kept keeps all of that buffer, often several times as large, and makes the next message allocate anew.
+pub fn detach(data: &mut bytes::Bytes) {
+    *data = bytes::Bytes::copy_from_slice(data);
+}
 
 /// Messages between processes, generated from `model/proto`.
 #[allow(missing_docs, clippy::all)]

@@ -1,7 +1,8 @@
 //! The media link: pulling a broadcast's units from the edge that holds its publisher.
 
+use headwater_model::detach;
 use headwater_model::proto::edge::media_link_client::MediaLinkClient;
-use headwater_model::proto::edge::{Ack, Open, PullEvent, PullRequest, pull_request};
+use headwater_model::proto::edge::{Ack, Open, PullEvent, PullRequest, pull_event, pull_request};
 use headwater_platform::rpc::{MESSAGE_MAX_BYTES, Place, Streams};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,7 +54,12 @@ impl Link {
     /// The next event. An end without `End` is a broken link.
     pub(crate) async fn next(&mut self) -> Result<PullEvent, Status> {
         match self.events.message().await? {
-            Some(event) => Ok(event),
+            Some(mut event) => {
+                if let Some(pull_event::Kind::Unit(unit)) = &mut event.kind {
+                    detach(&mut unit.data);
+                }
+                Ok(event)
+            }
             None => Err(Status::unavailable("the edge closed the link")),
         }
     }

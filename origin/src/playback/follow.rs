@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_media::segmenter::LatencyMode;
+use headwater_model::detach;
 use headwater_model::proto::worker::live_client::LiveClient;
 use headwater_model::proto::worker::live_event::Kind as EventKind;
 use headwater_model::proto::worker::{LiveEvent, SubscribeRequest};
@@ -159,7 +160,12 @@ impl Follower {
         loop {
             tokio::select! {
                 event = events.message() => match event {
-                    Ok(Some(event)) => {
+                    Ok(Some(mut event)) => {
+                        match &mut event.kind {
+                            Some(EventKind::Part(part)) => detach(&mut part.data),
+                            Some(EventKind::Segment(segment)) => detach(&mut segment.data),
+                            _ => {}
+                        }
                         if !looked_back && let Some(seq) = first_seq(&event) {
                             looked_back = true;
                             backoff.reset();
