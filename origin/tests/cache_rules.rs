@@ -99,7 +99,12 @@ async fn every_class_of_answer_says_how_long_it_holds() {
             live("source/2-1.m4s"),
             &range("bytes=99999999-"),
         ),
-        ("segment without generation", Method::GET, live("audio/2.m4s"), &[]),
+        (
+            "segment without generation",
+            Method::GET,
+            live(&format!("audio/{}", made.timed("audio", 2))),
+            &[],
+        ),
         ("part", Method::GET, live("audio/2-1.0.m4s"), &[]),
         ("segment that is not there", Method::GET, live("source/77-1.m4s"), &[]),
         ("unknown playback id", Method::GET, format!("/{OTHER}/main.m3u8"), &[]),

@@ -108,7 +108,7 @@ async fn a_replay_needs_nothing_but_the_store() {
         assert!(manifest.text().contains("type=\"static\""), "{}", manifest.text());
         assert_eq!(manifest.text().matches("<Period").count(), 2);
         for (rendition, name, bytes) in made.segments() {
-            for file in [format!("{}-1.m4s", name.seq), format!("{}.m4s", name.seq)] {
+            for file in [format!("{}-1.m4s", name.seq), made.timed(&rendition, name.seq)] {
                 let segment = get(farm.origin, &format!("/{REPLAY}/{BROADCAST}/{rendition}/{file}")).await;
                 assert_eq!(segment.body, bytes, "{rendition}/{file}");
             }

@@ -71,7 +71,7 @@ async fn every_address_of_a_live_broadcast_answers() {
         assert!(fetched > 10, "{text}");
         for seq in 0..=4 {
             let whole = made.parts(rendition, seq).concat();
-            for name in [format!("{seq}-1.m4s"), format!("{seq}.m4s")] {
+            for name in [format!("{seq}-1.m4s"), made.timed(rendition, seq)] {
                 let segment = get(farm.origin, &url(&format!("{rendition}/{name}"))).await;
                 assert_eq!(segment.body, whole, "{name} is its parts");
             }
@@ -133,6 +133,9 @@ async fn what_does_not_exist_is_refused_and_hardly_remembered() {
         url("source/99-1.m4s"),
         url("source/1-2.m4s"),
         url("source/2-1.99.m4s"),
+        // In the middle of a segment, and far ahead.
+        url("source/t90001.m4s"),
+        url("source/t900000000.m4s"),
         url("source/init-7.mp4"),
         url("nothing/index.m3u8"),
         url("nothing/0-1.m4s"),

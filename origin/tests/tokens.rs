@@ -130,7 +130,10 @@ fn paths() -> Vec<String> {
         media("source/dvr.m3u8"),
         media("source/init-0.mp4"),
         media("source/2-1.m4s"),
-        media("audio/2.m4s"),
+        media(&format!(
+            "audio/{}",
+            make(TENANT, BROADCAST, Recipe::low(10)).timed("audio", 2)
+        )),
         media("audio/2-1.0.m4s"),
     ];
     files

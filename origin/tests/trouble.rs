@@ -70,7 +70,7 @@ async fn a_new_worker_takes_over_in_the_middle_of_a_segment() {
     farm.goes_live(&first, 1);
     let before = get(farm.origin, &url("source/index.m3u8")).await;
     assert!(before.text().contains("4-1.2.m4s\""), "{}", before.text());
-    let streamed = open(farm.origin, Method::GET, &url("source/4.m4s"), &[]).await;
+    let streamed = open(farm.origin, Method::GET, &timed(&old), &[]).await;
     let reload = {
         let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=5&_HLS_part=3"));
         tokio::spawn(async move { get(at, &path).await })
@@ -110,8 +110,8 @@ async fn a_new_worker_takes_over_in_the_middle_of_a_segment() {
     let parts = |made: &support::media::Made| made.parts("source", 4);
     let expected = [&parts(&old)[..3], &parts(&new)[3..]].concat().concat();
     assert_eq!(body, expected);
-    // What the old worker made under its own name is still what it was; the highest answers for the number alone.
-    let again = get(farm.origin, &url("source/4.m4s")).await;
+    // What the old worker made under its own name is still what it was; the highest answers for the time alone.
+    let again = get(farm.origin, &timed(&old)).await;
     assert_eq!(again.body, parts(&new).concat());
     assert_eq!(get(farm.origin, &url("source/4-1.1.m4s")).await.body, parts(&old)[1]);
     // And if the old one speaks again, nobody listens.
@@ -120,6 +120,11 @@ async fn a_new_worker_takes_over_in_the_middle_of_a_segment() {
         get(farm.origin, &url("source/5-1.m4s")).await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+/// Segment 4 of the source as DASH asks for it.
+fn timed(made: &support::media::Made) -> String {
+    url(&format!("source/{}", made.timed("source", 4)))
 }
 
 fn is_part(event: &headwater_model::proto::worker::LiveEvent, rendition: &str, seq: u64) -> bool {
@@ -136,7 +141,7 @@ async fn an_open_segment_is_sent_part_by_part_and_broken_off_if_it_never_ends() 
     farm.goes_live(&worker, 1);
     get(farm.origin, &url("source/index.m3u8")).await;
     let answer = {
-        let (at, path) = (farm.origin, url("source/4.m4s"));
+        let (at, path) = (farm.origin, timed(&made));
         tokio::spawn(async move { open(at, Method::GET, &path, &[("range", "bytes=0-10")]).await })
     };
     let mut events = made.events[said..].iter();

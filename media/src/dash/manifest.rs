@@ -303,7 +303,6 @@ impl<'a> Page<'a> {
         }
         out.push_str("<SegmentTemplate");
         common(out);
-        let _ = write!(out, " startNumber=\"{}\"", timeline.start_number);
         if self.low_latency() {
             let latency = self.window.settings().latency;
             let ahead = latency.segment_target_90k() / 90 - i64::from(latency.part_target_ms());
@@ -315,7 +314,7 @@ impl<'a> Page<'a> {
         attribute(out, "initialization", |out| init(out, "$RepresentationID$"));
         attribute(out, "media", |out| {
             escaped(out, self.options.base);
-            out.push_str("$RepresentationID$/$Number$.m4s");
+            out.push_str("$RepresentationID$/t$Time$.m4s");
         });
         out.push('>');
         timeline.write(out);

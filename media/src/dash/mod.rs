@@ -1,9 +1,10 @@
 //! DASH manifests (ISO/IEC 23009-1), rendered purely from a [`Window`](crate::window::Window).
 //!
-//! One manifest for low latency and plain playback: a `SegmentTimeline` with `$Number$` names, one `Period` for each
+//! One manifest for low latency and plain playback: a `SegmentTimeline` with `$Time$` names, one `Period` for each
 //! epoch, and in low latency mode the open segment with the duration that it will probably have. A template cannot
-//! name the generation that made a segment, so media is asked for as `{seq}.m4s`: the origin serves the highest
-//! generation that it knows. The manifest stored beside the objects names each of them (`SegmentList`).
+//! name the generation that made a segment, so media is asked for by its decode time as `t{time}.m4s`: the origin serves
+//! the highest generation that it knows. Numbers would do as well, but readers built on FFmpeg count segments from the
+//! manifest's first one and go astray as soon as a live window moves. The manifest stored beside the objects names each of them (`SegmentList`).
 //!
 //! Nothing here needs a clock: `publishTime` is the wall clock of the newest listed moment, so every origin with the
 //! same window renders the same bytes, and it never goes back.

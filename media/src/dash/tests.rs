@@ -84,9 +84,9 @@ fn a_live_manifest_has_a_period_for_each_epoch_and_the_open_segment() {
         "<Latency target=\"3000\" min=\"1500\" max=\"6000\" referenceId=\"0\"/>",
         "<Period id=\"p0\" start=\"PT0S\" duration=\"PT12S\">",
         "<Period id=\"p6\" start=\"PT22S\">",
-        "timescale=\"90000\" presentationTimeOffset=\"1980000\" startNumber=\"6\" availabilityTimeOffset=\"1.65\" \
+        "timescale=\"90000\" presentationTimeOffset=\"1980000\" availabilityTimeOffset=\"1.65\" \
          availabilityTimeComplete=\"false\" initialization=\"br_x/$RepresentationID$/init-6.mp4\" \
-         media=\"br_x/$RepresentationID$/$Number$.m4s\"",
+         media=\"br_x/$RepresentationID$/t$Time$.m4s\"",
         "<SegmentTimeline><S t=\"1980000\" d=\"180000\" r=\"4\"/></SegmentTimeline>",
         // What audio lacks is counted, and said to be missing.
         "<FailoverContent valid=\"false\"><FCS t=\"288000\" d=\"192000\"/></FailoverContent>\
@@ -145,7 +145,7 @@ fn a_stored_manifest_names_its_objects_and_leaves_gaps_out() {
         "{text}"
     );
     assert!(text.contains("<SegmentURL media=\"audio/5-1-480000-96000.m4s\"/>"));
-    assert!(!text.contains("FailoverContent") && !text.contains("$Number$"));
+    assert!(!text.contains("FailoverContent") && !text.contains("$Time$"));
     assert_eq!(text.matches("<SegmentURL").count(), 10 + 8);
 }
 

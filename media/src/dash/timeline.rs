@@ -20,8 +20,8 @@ pub(super) struct Run {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     /// Number of the first run's first segment.
-    pub(super) start_number: u64,
-    /// In order, numbers without holes (with `dense`).
+    first_seq: u64,
+    /// In order, without holes (with `dense`).
     pub(super) runs: Vec<Run>,
     /// Object names, for a list.
     pub(super) objects: Vec<SegmentName>,
@@ -38,7 +38,7 @@ pub(super) struct Span<'a> {
     pub(super) before: u64,
     /// Expected duration of the open segment, 1/90000 s; `None` where open segments are not listed.
     pub(super) open_90k: Option<i64>,
-    /// Numbers run on through what is missing: a template counts, a list does not.
+    /// What is missing is listed as such: a list has no name for it.
     pub(super) dense: bool,
 }
 
@@ -66,7 +66,7 @@ impl Timeline {
                         duration,
                     });
                 }
-                // A period need not start with what is missing: its numbers start later.
+                // A period need not start with what is missing: it starts later.
                 SlotKind::Gap if span.dense && !this.runs.is_empty() => {
                     let start = ticks(slot.start, Round::Nearest).max(this.end);
                     let end = ticks(slot.end, Round::Nearest).max(start + 1);
@@ -75,7 +75,7 @@ impl Timeline {
                 SlotKind::Gap => {}
             }
         }
-        let next = this.start_number + this.count();
+        let next = this.first_seq + this.count();
         let open = track
             .open()
             .filter(|o| o.seq >= span.epoch.first_seq && o.seq < span.before);
@@ -100,7 +100,7 @@ impl Timeline {
 
     fn add(&mut self, seq: u64, start: u64, duration: u64, missing: bool) {
         if self.runs.is_empty() {
-            self.start_number = seq;
+            self.first_seq = seq;
         }
         match self.runs.last_mut() {
             Some(run) if start == self.end && run.duration == duration && run.missing == missing => run.repeats += 1,

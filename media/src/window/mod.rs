@@ -216,6 +216,25 @@ impl Track {
             .and_then(|i| self.segments.get(i))
     }
 
+    /// Number of the segment, finished or open, that begins at `decode_time` (the rendition's timescale).
+    pub fn seq_at(&self, decode_time: i64) -> Option<u64> {
+        let open = self.open.as_ref().filter(|open| {
+            let first = open.parts.first();
+            first.is_some_and(|part| part.decode_time == decode_time)
+        });
+        open.map(|open| open.seq).or_else(|| {
+            let found = self.segments.binary_search_by_key(&decode_time, |s| s.decode_time);
+            found.ok().and_then(|i| self.segments.get(i)).map(|s| s.seq)
+        })
+    }
+
+    /// Decode time (the rendition's timescale) at which what is known of it ends.
+    pub fn end(&self) -> Option<i64> {
+        let part = self.open.as_ref().and_then(|open| open.parts.last());
+        let part = part.map(|part| part.decode_time + i64::from(part.duration));
+        part.or_else(|| self.segments.back().map(|s| s.decode_time + i64::from(s.duration)))
+    }
+
     /// Number of its newest finished segment.
     pub fn last_seq(&self) -> Option<u64> {
         self.segments.back().map(|s| s.seq)

@@ -3,7 +3,7 @@
 //! | class | `Cache-Control` | why |
 //! |---|---|---|
 //! | part, segment and init under their own name | a year, immutable | the bytes behind a name never change |
-//! | `{seq}.m4s` | a day | a later generation may make the same media again |
+//! | `t{time}.m4s` | a day | a later generation may make the same media again |
 //! | playlist that a directive waited for | 6 target durations | its URL names its content |
 //! | any other live playlist, manifest, state | 1 s | moves with every part |
 //! | playlist and manifest of a whole replay | 1 h (1 s where the address may show a new broadcast) | final |

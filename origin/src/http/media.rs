@@ -69,33 +69,51 @@ impl Origin {
         Ok(answer)
     }
 
-    /// `{seq}-{generation}.m4s` and `{seq}.m4s`. The segment being made is answered part by part as the parts come,
-    /// whole whatever range is asked for: nobody knows yet how long it will be.
+    /// `{seq}-{generation}.m4s`
     pub(super) async fn segment(
         &self,
         headers: &HeaderMap,
         wanted: Wanted<'_>,
         seq: u64,
-        generation: Option<u64>,
+        generation: u64,
     ) -> Result<Response<Body>, Refusal> {
         let broadcast = self.broadcast_of(&wanted).await?;
-        let rendition = wanted.rendition;
-        let found = broadcast
-            .segment(&self.objects, rendition, seq, generation)
-            .await
-            .map_err(refusal::fetch)?;
-        let kind = kind(&broadcast, rendition);
-        let cache = if generation.is_some() {
-            Cache::Immutable
-        } else {
-            Cache::DAY
-        };
-        match found {
-            Found::Whole(pieces) => whole(headers, kind, cache, &pieces),
-            Found::Open => {
-                let pieces = fetch::open_segment(broadcast, rendition.to_string(), seq, generation);
-                Ok(answer::answer(StatusCode::OK, kind, cache, Body::stream(pieces, None)))
-            }
+        let found = broadcast.segment(&self.objects, wanted.rendition, seq, generation);
+        let found = found.await.map_err(refusal::fetch)?;
+        segment(headers, broadcast, &wanted, found, Some(generation), Cache::Immutable)
+    }
+
+    /// `t{time}.m4s`, as DASH asks: the segment that begins at that decode time, of the highest generation.
+    pub(super) async fn segment_at(
+        &self,
+        headers: &HeaderMap,
+        wanted: Wanted<'_>,
+        decode_time: u64,
+    ) -> Result<Response<Body>, Refusal> {
+        let broadcast = self.broadcast_of(&wanted).await?;
+        let decode_time = i64::try_from(decode_time).unwrap_or(i64::MAX);
+        let found = broadcast.segment_at(&self.objects, wanted.rendition, decode_time);
+        let found = found.await.map_err(refusal::fetch)?;
+        segment(headers, broadcast, &wanted, found, None, Cache::DAY)
+    }
+}
+
+/// A finished segment in the range that is asked for. One that is being made is answered part by part as the parts come,
+/// whole whatever range is asked for: nobody knows yet how long it will be.
+fn segment(
+    headers: &HeaderMap,
+    broadcast: Arc<Broadcast>,
+    wanted: &Wanted<'_>,
+    found: Found,
+    generation: Option<u64>,
+    cache: Cache,
+) -> Result<Response<Body>, Refusal> {
+    let kind = kind(&broadcast, wanted.rendition);
+    match found {
+        Found::Whole(pieces) => whole(headers, kind, cache, &pieces),
+        Found::Open { seq } => {
+            let pieces = fetch::open_segment(broadcast, wanted.rendition.to_string(), seq, generation);
+            Ok(answer::answer(StatusCode::OK, kind, cache, Body::stream(pieces, None)))
         }
     }
 }

@@ -197,6 +197,7 @@ impl Origin {
                 match file {
                     File::Init { first_seq } => self.init(headers, wanted, first_seq).await,
                     File::Segment { seq, generation } => self.segment(headers, wanted, seq, generation).await,
+                    File::SegmentAt { decode_time } => self.segment_at(headers, wanted, decode_time).await,
                     File::Part { seq, generation, part } => {
                         self.part(headers, wanted, PartName { seq, generation, part }).await
                     }
@@ -255,7 +256,7 @@ fn class(route: &Route<'_>) -> Class {
         Route::Media { file, .. } => match file {
             File::Playlist(_) => Class::Playlist,
             File::Init { .. } => Class::Init,
-            File::Segment { .. } => Class::Segment,
+            File::Segment { .. } | File::SegmentAt { .. } => Class::Segment,
             File::Part { .. } => Class::Part,
         },
     }

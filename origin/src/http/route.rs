@@ -20,10 +20,13 @@ pub(crate) enum File {
     Init {
         first_seq: u64,
     },
-    /// `generation: None` asks for the highest there is.
     Segment {
         seq: u64,
-        generation: Option<u64>,
+        generation: u64,
+    },
+    /// The segment that begins at `decode_time`, of the highest generation there is.
+    SegmentAt {
+        decode_time: u64,
     },
     Part {
         seq: u64,
@@ -154,17 +157,17 @@ impl File {
             return Some(Self::Init { first_seq: number(n)? });
         }
         let stem = name.strip_suffix(".m4s")?;
-        let Some((seq, rest)) = stem.split_once('-') else {
-            return Some(Self::Segment {
-                seq: number(stem)?,
-                generation: None,
+        if let Some(time) = stem.strip_prefix('t') {
+            return Some(Self::SegmentAt {
+                decode_time: number(time)?,
             });
-        };
+        }
+        let (seq, rest) = stem.split_once('-')?;
         let seq = number(seq)?;
         match rest.split_once('.') {
             None => Some(Self::Segment {
                 seq,
-                generation: Some(number(rest)?),
+                generation: number(rest)?,
             }),
             Some((generation, part)) => Some(Self::Part {
                 seq,
@@ -262,17 +265,11 @@ mod tests {
             ),
             (
                 format!("/{P}/{B}/720p60/12-3.m4s"),
-                media(File::Segment {
-                    seq: 12,
-                    generation: Some(3),
-                }),
+                media(File::Segment { seq: 12, generation: 3 }),
             ),
             (
-                format!("/{P}/{B}/720p60/12.m4s"),
-                media(File::Segment {
-                    seq: 12,
-                    generation: None,
-                }),
+                format!("/{P}/{B}/720p60/t1080000.m4s"),
+                media(File::SegmentAt { decode_time: 1_080_000 }),
             ),
             (
                 format!("/{P}/{B}/720p60/12-3.4.m4s"),
@@ -300,6 +297,10 @@ mod tests {
             format!("/{P}/{B}/720p60/+12-3.m4s"),
             format!("/{P}/{B}/720p60/12-3.4.5.m4s"),
             format!("/{P}/{B}/720p60/12-.m4s"),
+            format!("/{P}/{B}/720p60/12.m4s"),
+            format!("/{P}/{B}/720p60/t.m4s"),
+            format!("/{P}/{B}/720p60/t-1.m4s"),
+            format!("/{P}/{B}/720p60/t01.m4s"),
             format!("/{P}/{B}/720p60/1234567890123456.m4s"),
             format!("/{P}/{B}/../index.m3u8"),
             format!("/{P}/{B}/%37/index.m3u8"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use headwater_media::hls;
+use headwater_media::time::{MediaTime, Round};
 use headwater_media::window::key::{self, Key, SegmentName};
 use headwater_media::window::{Kind, Window};
 
@@ -42,8 +43,14 @@ pub(crate) enum Found {
     /// All of them, in pieces.
     Whole(Vec<Bytes>),
     /// The segment is being made: see [`open_segment`].
-    Open,
+    Open {
+        /// Its number.
+        seq: u64,
+    },
 }
+
+/// How far another origin may be ahead of this one, in target durations of a segment.
+const AHEAD_SEGMENTS: i64 = 2;
 
 enum Place {
     Memory(Vec<Bytes>),
@@ -131,21 +138,42 @@ impl Broadcast {
         }
     }
 
-    /// A segment; without generation, of the highest. Waits for the next one to begin, if that is meant.
+    /// The segment of that number and generation.
     pub(crate) async fn segment(
         &self,
         objects: &Arc<Objects>,
         rendition: &str,
         seq: u64,
-        generation: Option<u64>,
+        generation: u64,
     ) -> Result<Found, FetchError> {
         let line = self.line_of(rendition).await?;
-        let place = self.wait_for(&line, |state| self.place(state, rendition, seq, generation));
-        match place.await?? {
-            Place::Memory(pieces) => Ok(Found::Whole(pieces)),
-            Place::Open => Ok(Found::Open),
-            Place::Store(key) => Ok(Found::Whole(vec![objects.get(&key).await?])),
-        }
+        let place = self.wait_for(&line, |state| {
+            let known = self.place(state, rendition, seq, Some(generation));
+            known.or_else(|| state.is_synced.then_some(Err(FetchError::Unknown)))
+        });
+        found(place.await??, seq, objects).await
+    }
+
+    /// The segment that begins at `decode_time` (the rendition's timescale), of the highest generation. Waits for the
+    /// next one to begin, if that may be meant: another origin has heard of it before us.
+    pub(crate) async fn segment_at(
+        &self,
+        objects: &Arc<Objects>,
+        rendition: &str,
+        decode_time: i64,
+    ) -> Result<Found, FetchError> {
+        let line = self.line_of(rendition).await?;
+        let place = self.wait_for(&line, |state| {
+            let track = state.window.track(rendition);
+            if let Some(seq) = track.and_then(|track| track.seq_at(decode_time)) {
+                let known = self.place(state, rendition, seq, None);
+                return known.map(|known| known.map(|place| (place, seq)));
+            }
+            let comes = !state.is_synced || may_begin(&state.window, rendition, decode_time);
+            (!comes).then_some(Err(FetchError::Unknown))
+        });
+        let (place, seq) = place.await??;
+        found(place, seq, objects).await
     }
 
     fn place(
@@ -165,16 +193,8 @@ impl Broadcast {
                 return Some(Ok(Place::Open));
             }
         }
-        if let Some(key) = self.stored(state, rendition, seq, generation) {
-            return Some(Ok(Place::Store(key)));
-        }
-        // A DASH player asks for a segment by its number alone, as soon as it may have begun.
-        let may_come = generation.is_none() && seq == next && !state.window.ended();
-        if may_come || !state.is_synced {
-            None
-        } else {
-            Some(Err(FetchError::Unknown))
-        }
+        let key = self.stored(state, rendition, seq, generation);
+        key.map(|key| Ok(Place::Store(key)))
     }
 
     /// Where the store has a listed segment. A generation before the listed one made the same cut of the same media,
@@ -197,6 +217,29 @@ impl Broadcast {
             Key::Segment { rendition, name }
         ))
     }
+}
+
+async fn found(place: Place, seq: u64, objects: &Arc<Objects>) -> Result<Found, FetchError> {
+    match place {
+        Place::Memory(pieces) => Ok(Found::Whole(pieces)),
+        Place::Open => Ok(Found::Open { seq }),
+        Place::Store(key) => Ok(Found::Whole(vec![objects.get(&key).await?])),
+    }
+}
+
+/// Whether a segment that is not known yet may begin at `decode_time`: where what is known ends, and up to
+/// [`AHEAD_SEGMENTS`] further on.
+fn may_begin(window: &Window, rendition: &str, decode_time: i64) -> bool {
+    let described = window.epoch().and_then(|epoch| epoch.rendition(rendition));
+    let (Some(described), false) = (described, window.ended()) else {
+        return false;
+    };
+    let Some(end) = window.track(rendition).and_then(|track| track.end()) else {
+        return true;
+    };
+    let ahead = MediaTime::video(window.settings().latency.segment_target_90k() * AHEAD_SEGMENTS);
+    let ahead = ahead.to(described.scale(), Round::Nearest).ticks;
+    (end..=end.saturating_add(ahead)).contains(&decode_time)
 }
 
 /// The number of the segment being made, or made next.

@@ -172,6 +172,15 @@ impl Made {
             .collect()
     }
 
+    /// The name by which DASH asks for a segment, `t{decode time}.m4s`.
+    pub fn timed(&self, rendition: &str, seq: u64) -> String {
+        let first = self.events.iter().find_map(|event| match &event.kind {
+            Some(EventKind::Part(part)) if part.rendition == rendition && part.seq == seq => Some(part.decode_time),
+            _ => None,
+        });
+        format!("t{}.m4s", first.expect("it has a part"))
+    }
+
     /// The parts of one segment.
     pub fn parts(&self, rendition: &str, seq: u64) -> Vec<Bytes> {
         self.events

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use headwater_media::hls::validate::{MediaPlaylist, MultivariantPlaylist, check_siblings, check_update};
+use headwater_tests::channel;
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder;
 use headwater_tests::http;
@@ -162,41 +163,44 @@ fn live_edge(mpd: &str) -> anyhow::Result<f64> {
 
 #[tokio::test]
 async fn the_live_manifest_lists_what_is_there_and_plays() -> anyhow::Result<()> {
-    let mut dev = Dev::start_with(&["--demo-ladder", "source"], &[]).await?;
+    let mut dev = Dev::start().await?;
     let film = Film {
-        seconds: 14,
+        seconds: 18,
         video: "-g 30 -bf 2",
         ..Film::default()
     };
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("film.flv");
     film.shoot(&file).await?;
-    let encoder = encoder::push_file(&file, &dev.push_url())?;
-    dev.wait_for_state(&["live"], LIVE_LIMIT).await?;
-    let url = dev.play("manifest.mpd");
-    let seen = marks::watch(&url, 0, Some(5)).await?;
-    assert!(
-        seen.pictures.len() >= 140,
-        "{} pictures of five seconds",
-        seen.pictures.len()
-    );
-    assert!(
-        seen.numbers().windows(2).all(|w| w[1] == w[0] + 1),
-        "{:?}",
-        seen.numbers()
-    );
-    let mpd = http::get(&url).await?.text();
-    assert!(mpd.contains("type=\"dynamic\"") && mpd.contains("<UTCTiming"), "{mpd}");
-    // The open segment is listed with the duration that it is expected to get; nothing else lies in the future.
-    let edge = live_edge(&mpd)?;
-    assert!(
-        (-2.5..=2.5).contains(&edge),
-        "the timeline ends {edge} s from now: {mpd}"
-    );
-    encoder.finished().await?;
-    Ended::wait(&dev).await?;
-    let mpd = http::get(&url).await?.text();
-    assert!(mpd.contains("type=\"static\""), "{mpd}");
+    for latency in ["low", "standard"] {
+        let channel = dev.channel(&["--latency", latency, "--ladder", "source"]).await?;
+        let encoder = encoder::push_file(&file, &dev.push_url_of(&channel))?;
+        let state = dev.play_of(&channel, "state.json");
+        channel::wait_for_state(&state, &["live"], LIVE_LIMIT).await?;
+        let url = dev.play_of(&channel, "manifest.mpd");
+        let seen = marks::watch(&url, 0, Some(6)).await?;
+        let count = seen.pictures.len();
+        assert!(count >= 170, "{latency}: {count} pictures of six seconds");
+        assert!(
+            seen.numbers().windows(2).all(|w| w[1] == w[0] + 1),
+            "{latency}: {:?}",
+            seen.numbers()
+        );
+        let mpd = http::get(&url).await?.text();
+        assert!(mpd.contains("type=\"dynamic\"") && mpd.contains("<UTCTiming"), "{mpd}");
+        // At low latency the open segment is listed with the duration that it is expected to get; nothing else lies in
+        // the future.
+        let edge = live_edge(&mpd)?;
+        let latest = if latency == "low" { 2.5 } else { 0.1 };
+        assert!(
+            (-5.0..=latest).contains(&edge),
+            "{latency}: the timeline ends {edge} s from now: {mpd}"
+        );
+        encoder.finished().await?;
+        channel::wait_for_state(&state, &["ended"], LIVE_LIMIT).await?;
+        let mpd = http::get(&url).await?.text();
+        assert!(mpd.contains("type=\"static\""), "{mpd}");
+    }
     dev.stop().await?;
     Ok(())
 }

@@ -27,9 +27,8 @@ const MINUTES_MIN: u32 = 3;
 const STATE_LIMIT: Duration = Duration::from_secs(60);
 /// Seconds that a DASH reader leaves out at the end: ffmpeg does not notice that a manifest has become static.
 const DASH_REST_S: u32 = 20;
-/// Seconds that a DASH reader reads at most: once the start of the manifest's window moves, after half an hour, ffmpeg
-/// miscounts segments.
-const DASH_READ_S_MAX: u32 = 25 * 60;
+/// What a live manifest and a DVR playlist list at most: they slide for most of the run.
+const DVR_S: &str = "60";
 /// Short broadcasts before and after the long ones: one file descriptor or task lost with each would show.
 const CHURN_ROUNDS: usize = 4;
 const CHURN_CHANNELS: usize = 6;
@@ -51,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     };
     ensure!(minutes >= MINUTES_MIN, "SOAK_MINUTES wants {MINUTES_MIN} at least");
     proc::print_conditions()?;
-    let mut dev = Dev::start_with(&[], &[("HEADWATER_LOG", "warn")]).await?;
+    let mut dev = Dev::start_with(&[], &[("HEADWATER_LOG", "warn"), ("HEADWATER_ORIGIN_DVR_S", DVR_S)]).await?;
     let outcome = soak(&dev, minutes)
         .await
         .with_context(|| format!("log:\n{}", dev.log()));
@@ -126,7 +125,7 @@ async fn run(dev: &Dev, what: &'static str, film: LiveFilm, ladder: &str) -> any
     for (on_air, (hls, dash)) in on_air.iter().zip(seen) {
         let named = |how: &str| format!("{what}, {}, {how}", on_air.latency);
         sights.push(picture::Sight::live(named("HLS live"), hls, pushed));
-        sights.push(picture::Sight::live_dash(named("DASH live"), dash, pushed));
+        sights.push(picture::Sight::live(named("DASH live"), dash, pushed));
         let state =
             channel::wait_for_state(&dev.play_of(&on_air.channel, "state.json"), &["ended"], STATE_LIMIT).await?;
         let url = dev.play_of(&on_air.channel, "main.m3u8");
@@ -151,7 +150,7 @@ async fn read(dev: &Dev, on_air: &OnAir, film: &LiveFilm) -> anyhow::Result<(See
     let state = dev.play_of(&on_air.channel, "state.json");
     channel::wait_for_state(&state, &["live"], STATE_LIMIT).await?;
     let [hls, dash] = ["main.m3u8", "manifest.mpd"].map(|path| dev.play_of(&on_air.channel, path));
-    let dash_s = film.seconds.saturating_sub(DASH_REST_S).min(DASH_READ_S_MAX);
+    let dash_s = film.seconds.saturating_sub(DASH_REST_S);
     let limit = Duration::from_secs(u64::from(film.seconds) + 120);
     tokio::try_join!(
         marks::watch_within(&hls, on_air.rung, None, limit),
