@@ -33,7 +33,8 @@ dashboard/dist/.stamp: $(shell find dashboard \( -name node_modules -o -name dis
 	@cd dashboard && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 	@touch $@
 
-build: player dashboard ## Build the release binary
+build: packages ## Build the release binary
+	@$(MAKE) --no-print-directory --jobs=2 player dashboard
 	@echo "Building Headwater (the first build takes minutes, later ones seconds)"
 	@cargo build --release --locked --bin headwater
 
