@@ -15,6 +15,7 @@ mod agent;
 mod broadcast;
 mod codec;
 mod pipeline;
+mod still;
 mod storage;
 #[cfg(test)]
 mod testing;

@@ -34,8 +34,8 @@ pub(crate) const BROADCASTS_PER_PLAYBACK_MAX: usize = 8;
 pub(crate) const REPLAYS_MAX: usize = 64;
 /// How long the api's answer for a live or offline playback id is used without asking again.
 pub(crate) const LIVE_ANSWER: Duration = Duration::from_secs(1);
-/// The same for a replay, which hardly ever changes.
-pub(crate) const REPLAY_ANSWER: Duration = Duration::from_secs(30);
+/// The same for a replay, which hardly ever changes; when it does, hints tell at once.
+pub(crate) const REPLAY_ANSWER: Duration = Duration::from_secs(10);
 /// How long a request for a state other than the present one is held; then the present one is its answer.
 pub(crate) const STATE_HOLD: Duration = Duration::from_secs(20);
 /// An api that has not answered by then counts as down for this request: the last answer is used.
@@ -60,6 +60,11 @@ pub(crate) const STORE_READ: Duration = Duration::from_secs(10);
 pub(crate) const DOWNLOAD_AHEAD_MAX: usize = 2;
 /// Attempts to read one piece of a download.
 pub(crate) const DOWNLOAD_ATTEMPTS_MAX: u32 = 5;
+
+/// Thumbnails in memory at once: some 40 kB each.
+pub(crate) const THUMBNAILS_MAX: usize = 512;
+/// How long the thumbnail of a broadcast on air is used without asking the store again, and one of a replay.
+pub(crate) const THUMBNAIL_AGE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
 /// Seconds that the manifest of a live broadcast lists at most: players parse all of it at every update.
 pub(crate) const DASH_WINDOW_S_MAX: u32 = 1_800;

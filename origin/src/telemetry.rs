@@ -14,12 +14,13 @@ pub(crate) enum Class {
     Init,
     Download,
     State,
+    Thumbnail,
     Player,
     Other,
 }
 
 impl Class {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Multivariant,
         Self::Playlist,
         Self::Manifest,
@@ -28,6 +29,7 @@ impl Class {
         Self::Init,
         Self::Download,
         Self::State,
+        Self::Thumbnail,
         Self::Player,
         Self::Other,
     ];
@@ -42,6 +44,7 @@ impl Class {
             Self::Init => "init",
             Self::Download => "download",
             Self::State => "state",
+            Self::Thumbnail => "thumbnail",
             Self::Player => "player",
             Self::Other => "other",
         }

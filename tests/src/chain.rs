@@ -109,12 +109,16 @@ impl Role {
         child.with_context(|| format!("{} does not run", self.name))
     }
 
-    /// Process id of the first child that it started and that still runs.
+    /// Process id of the first child that it started and that still runs; the one that makes thumbnails is not counted.
     pub fn child(&self) -> anyhow::Result<u32> {
         // Any thread may have started it.
         for thread in fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
             let children = fs::read_to_string(thread?.path().join("children")).unwrap_or_default();
-            if let Some(child) = children.split_whitespace().next() {
+            let named = |child: &&str| {
+                let line = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+                !line.starts_with(b"headwater-thumbnails")
+            };
+            if let Some(child) = children.split_whitespace().find(named) {
                 return child.parse().context("a process id");
             }
         }
@@ -297,6 +301,14 @@ impl Chain {
             .execute(&mut self.database().await?)
             .await?;
         Ok(channel)
+    }
+
+    /// `http://host:port` of the api.
+    pub fn api_url(&self) -> anyhow::Result<String> {
+        let listens = |(name, _): &&(String, String)| name == "HEADWATER_API_LISTEN";
+        let found = self.api.environment.iter().find(listens);
+        let (_, address) = found.context("the api was told where to listen")?;
+        Ok(format!("http://{address}"))
     }
 
     /// An api of the test's own beside the chain's, on the same PostgreSQL and Redis.

@@ -18,6 +18,7 @@ use headwater_platform::{Process, rpc};
 pub use config::Config;
 
 use crate::broadcast::Tools;
+use crate::still::Desk;
 use crate::storage::spool::Spool;
 use crate::storage::upload;
 use broadcasts::Broadcasts;
@@ -57,6 +58,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         rpc: config.rpc.clone(),
         streams: Arc::new(rpc::Streams::new(config.rpc.clone())),
         scheduler_url: config.scheduler_rpc_url.clone(),
+        desk: Desk::new(transcoder.clone()),
         transcoder,
         preset: config.worker_preset.clone(),
         audio_bps: config.worker_audio_bps,

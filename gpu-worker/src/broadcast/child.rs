@@ -1,5 +1,6 @@
 //! The codec child as the agent sees it: a process with a queue before it and a watchdog over it.
 
+use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -43,9 +44,15 @@ pub(crate) struct Child {
 impl Child {
     /// Starts `program transcoder`.
     pub(crate) fn start(program: &Path) -> anyhow::Result<Self> {
+        Self::start_as(program, program.as_os_str())
+    }
+
+    /// As [`start`](Self::start), under another name in the list of processes.
+    pub(crate) fn start_as(program: &Path, name: &OsStr) -> anyhow::Result<Self> {
         // The farm's secrets are in our environment; the child gets nothing but where its libraries are.
         let libraries = std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path));
         let mut process = Command::new(program)
+            .arg0(name)
             .arg("transcoder")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -82,7 +89,7 @@ impl Child {
         match kind {
             to_child::Kind::Unit(_) => self.owed += 1,
             to_child::Kind::Flush(_) => self.drains += 1,
-            to_child::Kind::Config(_) => {}
+            to_child::Kind::Config(_) | to_child::Kind::Still(_) => {}
         }
         self.backlog.fetch_add(size(&kind), Ordering::Relaxed);
         // A child that is gone is noticed by `hear`.

@@ -136,7 +136,7 @@ impl Runner {
                 metrics::counter!("worker_corrupt_units_total").increment(1);
                 tracing::debug!("the codec child met damaged input: {}", fault.what);
             }
-            Some(from_child::Kind::Progress(_)) => {}
+            Some(from_child::Kind::Progress(_) | from_child::Kind::Still(_)) => {}
             None => self.end_child("it ended", false).await,
         }
     }

@@ -25,6 +25,7 @@ mod plan;
 mod recent;
 mod runner;
 mod shedding;
+mod stills;
 #[cfg(test)]
 mod tests;
 mod watchdog;
@@ -43,10 +44,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub(crate) use child::Child;
 pub(crate) use hub::Hub;
 pub(crate) use runner::Outcome;
 
 use self::plan::Plan;
+use crate::still::Desk;
 use crate::storage::spool::Spool;
 use crate::storage::upload;
 
@@ -65,6 +68,8 @@ pub(crate) struct Tools {
     pub streams: Arc<Streams>,
     pub scheduler_url: String,
     pub transcoder: PathBuf,
+    /// Where thumbnails are made.
+    pub desk: Desk,
     pub preset: String,
     pub audio_bps: u32,
     pub window_ms: u64,

@@ -82,6 +82,7 @@ impl Runner {
         match made {
             Made::Boundary { seq, at_90k } => self.uploads.push(Job::Boundary { seq, at_90k }),
             Made::Line(i, LineMade::Part(part)) => {
+                self.stills.part(epoch, i, &part);
                 let rendition = epoch.renditions[i].name.clone();
                 if part.arrival_us > 0 {
                     let delay_s = (self.tools.clock.unix_us() - part.arrival_us) as f64 * 1e-6;

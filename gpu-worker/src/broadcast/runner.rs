@@ -24,6 +24,7 @@ use super::minding::{Replaced, encodes, wire_unit};
 use super::packager::{Made, Packager};
 use super::recent::{Held, Recent};
 use super::shedding::Retiring;
+use super::stills::Stills;
 use super::watchdog::WATCH_EVERY;
 use super::{Broadcast, Tools, finish, messages};
 use crate::storage::resume::{self, Resume};
@@ -88,6 +89,7 @@ pub(super) struct Runner {
     pub(super) tools: Tools,
     pub(super) latency: LatencyMode,
     pub(super) uploads: Uploads,
+    pub(super) stills: Stills,
     pub(super) source: Option<Epoch>,
     pub(super) packager: Option<Packager>,
     /// The current presentation epoch has been told.
@@ -192,6 +194,7 @@ impl Runner {
             );
         }
         // Plain players load whole segments, and the next one is ours from its start.
+        let stills = Stills::new(tools.desk.clone(), tools.store.clone(), &shared.assignment);
         let taken_over = latency == LatencyMode::Low && (shared.assignment.generation > 1 || resume.seq > 0);
         let crossing = if taken_over { Crossing::Awaited } else { Crossing::Never };
         Self {
@@ -200,6 +203,7 @@ impl Runner {
             tools,
             latency,
             uploads,
+            stills,
             source: None,
             packager: None,
             told: false,

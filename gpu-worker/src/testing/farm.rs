@@ -17,6 +17,7 @@ use super::edge::Edge;
 use super::media::{Probed, Source, probe};
 use super::transcoder;
 use crate::broadcast::{Broadcast, Outcome, Tools};
+use crate::still::Desk;
 use crate::storage::resume::read_index;
 use crate::storage::spool::Spool;
 use crate::storage::upload;
@@ -77,6 +78,7 @@ impl Farm {
             rpc,
             scheduler_url: edge.url.clone(),
             transcoder: transcoder(),
+            desk: Desk::closed(),
             preset: "ultrafast".into(),
             audio_bps: 96_000,
             window_ms: 6_000,
@@ -94,6 +96,12 @@ impl Farm {
 
     pub(crate) fn transcoder(mut self, program: impl Into<PathBuf>) -> Self {
         self.tools.transcoder = program.into();
+        self
+    }
+
+    /// With thumbnails.
+    pub(crate) fn pictured(mut self) -> Self {
+        self.tools.desk = Desk::new(transcoder());
         self
     }
 

@@ -1,8 +1,9 @@
 //! The codec child: access units on stdin, encoded units on stdout, words on stderr, nothing else.
 //!
-//! One child serves one broadcast. It has no network and no files; a crash in a codec ends it and nothing more. It
+//! One child serves one broadcast, or makes the thumbnails of all. It has no network and no files; a crash in a codec ends it and nothing more. It
 //! ends by itself when stdin does, so that no child outlives its agent.
 
+mod still;
 pub mod wire;
 
 use std::io::{self, BufWriter, Stdout};
@@ -87,6 +88,7 @@ pub fn transcoder_main() -> i32 {
                     mouth.progress();
                 }
             }
+            Some(to_child::Kind::Still(ask)) => mouth.say(from_child::Kind::Still(still::make(ask))),
             Some(to_child::Kind::Flush(flush)) => {
                 if let Some(pipeline) = running.take() {
                     pipeline.finish(flush.until);

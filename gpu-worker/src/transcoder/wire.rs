@@ -15,7 +15,7 @@ pub const MESSAGE_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ToChild {
     /// What it says.
-    #[prost(oneof = "to_child::Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "to_child::Kind", tags = "1, 2, 3, 4")]
     pub kind: Option<to_child::Kind>,
 }
 /// Kinds of [`ToChild`].
@@ -32,6 +32,9 @@ pub mod to_child {
         /// Drain everything and say [`super::Flushed`].
         #[prost(message, tag = "3")]
         Flush(super::Flush),
+        /// Pictures of one coded picture are wanted.
+        #[prost(message, tag = "4")]
+        Still(super::StillAsk),
     }
 }
 
@@ -158,7 +161,7 @@ pub struct Flush {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct FromChild {
     /// What it says.
-    #[prost(oneof = "from_child::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "from_child::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: Option<from_child::Kind>,
 }
 /// Kinds of [`FromChild`].
@@ -181,7 +184,49 @@ pub mod from_child {
         /// The codecs of a config are open.
         #[prost(message, tag = "5")]
         Opened(super::Opened),
+        /// The pictures that were asked for.
+        #[prost(message, tag = "6")]
+        Still(super::StillMade),
     }
+}
+/// A coded picture to make pictures of. Each is answered, in order.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StillAsk {
+    /// Its `avcC`.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub avcc: Bytes,
+    /// A random access point: NAL units with lengths.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: Bytes,
+    /// Widths wanted, pixels; those beyond its own are left out.
+    #[prost(uint32, repeated, tag = "3")]
+    pub widths: Vec<u32>,
+}
+/// The answer to [`StillAsk`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StillMade {
+    /// The widest first.
+    #[prost(message, repeated, tag = "1")]
+    pub pictures: Vec<StillPicture>,
+    /// It shows something: it is not black, nor of one colour.
+    #[prost(bool, tag = "2")]
+    pub shows: bool,
+    /// Why there are no pictures; else empty.
+    #[prost(string, tag = "3")]
+    pub fault: String,
+}
+/// One of [`StillMade`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct StillPicture {
+    /// Pixels.
+    #[prost(uint32, tag = "1")]
+    pub width: u32,
+    /// Pixels.
+    #[prost(uint32, tag = "2")]
+    pub height: u32,
+    /// A JPEG file.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub jpeg: Bytes,
 }
 /// One encoded unit, in decode order within its rendition.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -12,6 +12,7 @@
 mod edit;
 pub mod key;
 mod rebuild;
+pub mod still;
 mod view;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -6,6 +6,7 @@
 //! | `t{time}.m4s` | a day | a later generation may make the same media again |
 //! | playlist that a directive waited for | 6 target durations | its URL names its content |
 //! | any other live playlist, manifest, state | 1 s | moves with every part |
+//! | thumbnail | 10 s; of a replay under its own address an hour | follows what is on air |
 //! | playlist and manifest of a whole replay | 1 h (1 s where the address may show a new broadcast) | final |
 //! | 400, 404, 416 | 1 s | may be right a moment later |
 //! | 405, 414 | 60 s | never right |
@@ -39,6 +40,8 @@ impl Cache {
     pub(crate) const DAY: Self = Self::Seconds(86_400);
     /// A whole replay's playlists.
     pub(crate) const HOUR: Self = Self::Seconds(3_600);
+    /// A thumbnail that the next one follows.
+    pub(crate) const PICTURE: Self = Self::Seconds(10);
     /// The player's assets and refusals that stay right.
     pub(crate) const MINUTE: Self = Self::Seconds(60);
 
@@ -69,6 +72,7 @@ pub(crate) enum Kind {
     Script,
     Style,
     Svg,
+    Jpeg,
     Font,
     Other,
 }
@@ -86,6 +90,7 @@ impl Kind {
             Self::Script => "text/javascript; charset=utf-8",
             Self::Style => "text/css; charset=utf-8",
             Self::Svg => "image/svg+xml",
+            Self::Jpeg => "image/jpeg",
             Self::Font => "font/woff2",
             Self::Other => "application/octet-stream",
         })

@@ -12,6 +12,7 @@ mod range;
 mod refusal;
 mod route;
 mod state;
+mod thumbnail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::playback::broadcast::Waiting;
 use crate::playback::media::PartName;
 use crate::playback::objects::Objects;
 use crate::playback::resolve::Resolver;
+use crate::playback::thumbnail::Thumbnails;
 use crate::playback::{Broadcasts, Context};
 use crate::serve::Answers;
 use crate::telemetry::{Class, Meters};
@@ -47,6 +49,7 @@ pub(crate) struct Origin {
     resolver: Arc<Resolver>,
     objects: Arc<Objects>,
     broadcasts: Arc<Broadcasts>,
+    thumbnails: Thumbnails,
     gate: Arc<Gate>,
     told: Told,
     signed_cache_shared: bool,
@@ -77,6 +80,7 @@ impl Origin {
         });
         Arc::new(Self {
             resolver,
+            thumbnails: Thumbnails::new(objects.clone()),
             objects,
             broadcasts: Broadcasts::new(context, process.clone()),
             gate,
@@ -169,6 +173,7 @@ impl Origin {
             Route::Manifest { playback } => self.manifest(headers, playback).await,
             Route::Download { playback, broadcast } => self.download(headers, (playback, broadcast), query).await,
             Route::State { playback } => self.state(playback, query).await,
+            Route::Thumbnail { playback } => self.thumbnail(playback, query).await,
             Route::Media {
                 playback,
                 broadcast,
@@ -253,6 +258,7 @@ fn class(route: &Route<'_>) -> Class {
         Route::Manifest { .. } => Class::Manifest,
         Route::Download { .. } => Class::Download,
         Route::State { .. } => Class::State,
+        Route::Thumbnail { .. } => Class::Thumbnail,
         Route::Media { file, .. } => match file {
             File::Playlist(_) => Class::Playlist,
             File::Init { .. } => Class::Init,

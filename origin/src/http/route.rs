@@ -58,6 +58,9 @@ pub(crate) enum Route<'a> {
     State {
         playback: &'a str,
     },
+    Thumbnail {
+        playback: &'a str,
+    },
     Download {
         playback: &'a str,
         broadcast: &'a str,
@@ -77,6 +80,7 @@ impl<'a> Route<'a> {
             Self::Multivariant { playback, .. }
             | Self::Manifest { playback }
             | Self::State { playback }
+            | Self::Thumbnail { playback }
             | Self::Download { playback, .. }
             | Self::Media { playback, .. } => Some(playback),
             // The page holds nothing of what it plays.
@@ -125,6 +129,7 @@ impl<'a> Route<'a> {
                 }),
                 "manifest.mpd" => Some(Self::Manifest { playback }),
                 "state.json" => Some(Self::State { playback }),
+                "thumbnail.jpg" => Some(Self::Thumbnail { playback }),
                 _ => None,
             };
         };
@@ -250,6 +255,7 @@ mod tests {
             ),
             (format!("/{P}/manifest.mpd"), Some(Route::Manifest { playback: P })),
             (format!("/{P}/state.json"), Some(Route::State { playback: P })),
+            (format!("/{P}/thumbnail.jpg"), Some(Route::Thumbnail { playback: P })),
             (
                 format!("/{P}/{B}/download.mp4"),
                 Some(Route::Download {

@@ -9,6 +9,7 @@ pub(crate) mod media;
 pub(crate) mod objects;
 mod replay;
 pub(crate) mod resolve;
+pub(crate) mod thumbnail;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -28,7 +29,7 @@ use broadcast::{Broadcast, Scope, Waiting};
 use follow::End;
 use objects::Objects;
 use replay::ReplayError;
-use resolve::{Playback, ResolveError, Resolved, Resolver};
+use resolve::{Past, Playback, ResolveError, Resolved, Resolver};
 
 /// A replay still being written is read anew after this long, one without its index after the longer.
 const UNSETTLED_REPLAY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
@@ -108,7 +109,11 @@ impl Broadcasts {
         if id.is_empty() {
             return Err(FindError::Offline);
         }
-        let tenant = playback.tenant_of(id).ok_or(FindError::Unknown)?;
+        let past = playback.shown(id).ok_or(FindError::Unknown)?;
+        if id != now.broadcast {
+            self.still_shown(&past, &now).await?;
+        }
+        let tenant = past.tenant;
         let runs = now.broadcast == id && now.state.is_running();
         let broadcast = match self.known(id, &now) {
             Some(broadcast) => broadcast,
@@ -117,6 +122,19 @@ impl Broadcasts {
         };
         broadcast.note_asked();
         Ok(Shown { now, broadcast })
+    }
+
+    /// Whether a broadcast that a playback id has shown may still be seen under it: not when its replay was deleted, nor when it
+    /// has become more private than the id. While the api is silent, what plays goes on.
+    async fn still_shown(&self, past: &Past, now: &Resolved) -> Result<(), FindError> {
+        if past.replay_playback_id.is_empty() {
+            return Ok(());
+        }
+        match self.context.resolver.resolve(&past.replay_playback_id).await {
+            Ok((_, own)) if own.is_signed && !now.is_signed => Err(FindError::Unknown),
+            Ok(_) | Err(ResolveError::Unavailable) => Ok(()),
+            Err(ResolveError::Unknown) => Err(FindError::Unknown),
+        }
     }
 
     /// What the api says of `playback`: at once, or where `after` names the present [`Resolved::version`] as soon as that

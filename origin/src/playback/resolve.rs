@@ -141,8 +141,17 @@ struct Memory {
     changes_seen: u64,
     /// The last question got no answer.
     silent: bool,
-    /// (broadcast, tenant) this id showed, newest first.
-    shown: VecDeque<(String, String)>,
+    /// What this id showed, newest first.
+    shown: VecDeque<Past>,
+}
+
+/// A broadcast that a playback id showed.
+#[derive(Clone, Debug)]
+pub(crate) struct Past {
+    pub broadcast: String,
+    pub tenant: String,
+    /// The playback id of its own: what became of the replay is asked of that one.
+    pub replay_playback_id: String,
 }
 
 impl Memory {
@@ -167,14 +176,10 @@ impl Playback {
         }
     }
 
-    /// The tenant of `broadcast`, if this id shows it or did lately. Other ids' broadcasts are not found here.
-    pub(crate) fn tenant_of(&self, broadcast: &str) -> Option<String> {
+    /// `broadcast`, if this id shows it or did lately. Other ids' broadcasts are not found here.
+    pub(crate) fn shown(&self, broadcast: &str) -> Option<Past> {
         let memory = lock(&self.memory);
-        memory
-            .shown
-            .iter()
-            .find(|(id, _)| id == broadcast)
-            .map(|(_, tenant)| tenant.clone())
+        memory.shown.iter().find(|past| past.broadcast == broadcast).cloned()
     }
 
     /// The newest answer now and whenever it changes.
@@ -196,7 +201,7 @@ impl Playback {
         if age < (if settled { REPLAY_ANSWER } else { LIVE_ANSWER }) && !memory.is_outdated() {
             return Freshness::Use(answer);
         }
-        if (age < ANSWER_AGE_MAX && !memory.is_outdated()) || memory.silent || settled {
+        if !memory.is_outdated() && (age < ANSWER_AGE_MAX || settled) || memory.silent {
             // Whoever asks next within the time of one question uses the old answer, too.
             memory.asked = Some(Instant::now());
             return Freshness::UseAndAsk(answer);
@@ -216,8 +221,12 @@ impl Playback {
         memory.changes_seen = changes_seen;
         let answer = answer.map(Arc::new);
         if let Some(now) = answer.as_ref().filter(|a| !a.broadcast.is_empty()) {
-            memory.shown.retain(|(id, _)| *id != now.broadcast);
-            memory.shown.push_front((now.broadcast.clone(), now.tenant.clone()));
+            memory.shown.retain(|past| past.broadcast != now.broadcast);
+            memory.shown.push_front(Past {
+                broadcast: now.broadcast.clone(),
+                tenant: now.tenant.clone(),
+                replay_playback_id: now.replay_playback_id.clone(),
+            });
             memory.shown.truncate(BROADCASTS_PER_PLAYBACK_MAX);
         }
         memory.answer = Some(answer.clone());

@@ -188,6 +188,11 @@ impl FakeApi {
         *self.rules.lock().expect("no panic") = Some(rules);
     }
 
+    /// There is no such playback id any more.
+    pub fn forget(&self, playback: &str) {
+        self.answers.lock().expect("no panic").remove(playback);
+    }
+
     pub fn answer(&self, playback: &str, answer: ResolveResponse) {
         self.answers.lock().expect("no panic").insert(playback.into(), answer);
     }

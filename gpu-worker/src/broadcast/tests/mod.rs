@@ -2,4 +2,5 @@
 
 mod faults;
 mod starved;
+mod stills;
 mod whole;

@@ -7,6 +7,7 @@ mod aac;
 mod context;
 mod decoder;
 mod frame;
+pub(crate) mod jpeg;
 mod scaler;
 mod x264;
 
