@@ -26,6 +26,8 @@ postgresql                    run  private database in the data folder
 redis-server                  run  private hints in the data folder
 chromium                      test a real browser for the players
 python3-boto3                 test an independent client of the S3 store
+curl                          test the examples for bash
+openssl                       test the examples sign tokens with it
 gstreamer1.0-tools            test a second kind of encoder
 gstreamer1.0-plugins-base     test a second kind of encoder
 gstreamer1.0-plugins-good     test a second kind of encoder

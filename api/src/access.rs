@@ -33,10 +33,14 @@ pub enum Action {
     BroadcastRead,
     /// See replays.
     AssetRead,
+    /// Change, delete and restore replays.
+    AssetWrite,
     /// See signing keys.
     SigningKeyRead,
     /// Create, import and revoke signing keys.
     SigningKeyWrite,
+    /// Have playback tokens made.
+    PlaybackTokenCreate,
     /// Send viewers away and end playback tokens.
     ViewerRevoke,
     /// See webhook endpoints, their log, and every event of the environment.
@@ -49,7 +53,7 @@ use Action::*;
 
 impl Action {
     /// Every action and its word in PostgreSQL.
-    pub const ALL: [(Self, &'static str); 18] = [
+    pub const ALL: [(Self, &'static str); 20] = [
         (TenantRead, "tenant_read"),
         (TenantWrite, "tenant_write"),
         (MemberRead, "member_read"),
@@ -63,8 +67,10 @@ impl Action {
         (StreamKeyWrite, "stream_key_write"),
         (BroadcastRead, "broadcast_read"),
         (AssetRead, "asset_read"),
+        (AssetWrite, "asset_write"),
         (SigningKeyRead, "signing_key_read"),
         (SigningKeyWrite, "signing_key_write"),
+        (PlaybackTokenCreate, "playback_token_create"),
         (ViewerRevoke, "viewer_revoke"),
         (WebhookRead, "webhook_read"),
         (WebhookWrite, "webhook_write"),
@@ -126,8 +132,10 @@ impl Role {
                 StreamKeyWrite,
                 BroadcastRead,
                 AssetRead,
+                AssetWrite,
                 SigningKeyRead,
                 SigningKeyWrite,
+                PlaybackTokenCreate,
                 ViewerRevoke,
                 WebhookRead,
                 WebhookWrite,
@@ -143,8 +151,10 @@ impl Role {
                 StreamKeyWrite,
                 BroadcastRead,
                 AssetRead,
+                AssetWrite,
                 SigningKeyRead,
                 SigningKeyWrite,
+                PlaybackTokenCreate,
                 ViewerRevoke,
                 WebhookRead,
                 WebhookWrite,

@@ -6,6 +6,7 @@ use clap::Args;
 use headwater_platform::Secret;
 use headwater_platform::hints::HintsConfig;
 use headwater_platform::rpc::RpcConfig;
+use headwater_platform::store::StoreConfig;
 use ipnet::IpNet;
 
 use crate::Database;
@@ -37,12 +38,19 @@ pub struct Config {
         hide_env_values = true
     )]
     pub api_sealing_keys: Vec<Secret>,
+    /// Seconds that a deleted replay can be restored; after them its media is removed from the object store. Higher forgives
+    /// more, and keeps what nobody wants for longer.
+    #[arg(long, env = "HEADWATER_API_ASSET_UNDO_S", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(0..=2_592_000))]
+    pub api_asset_undo_s: u32,
     /// Where the public finds this installation.
     #[command(flatten)]
     pub urls: Urls,
     /// Where promises are kept.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// Where media is kept, to remove that of deleted replays.
+    #[command(flatten)]
+    pub store: StoreConfig,
     /// Where hints are kept.
     #[command(flatten)]
     pub hints: HintsConfig,

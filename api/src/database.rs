@@ -101,7 +101,7 @@ impl Database {
 
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        sqlx::query("select revoked_at from playback_revocation limit 1")
+        sqlx::query("select deletes_at from asset limit 1")
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -68,6 +68,7 @@ pub use database::{Database, DatabaseError};
 pub use seal::Seals;
 pub use urls::Urls;
 
+use asset::purge::{self, Purger};
 use op::Services;
 use webhook::{Deliverer, Guard, Rules};
 
@@ -114,7 +115,8 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
         config.urls.clone(),
         seals,
         guard,
-    );
+    )
+    .with_asset_undo(Duration::from_secs(config.api_asset_undo_s.into()));
     tracing::info!(
         "api serves HTTP on {} and gRPC on {}",
         listeners.http.local_addr()?,
@@ -124,13 +126,15 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     let watch = database::watch(database.clone(), process.clone());
     let changes = services.clone().listen(process.shutdown.clone());
     let deliverer = Deliverer::new(&services, Rules::default(), process.shutdown.clone());
+    let purger = Purger::new(database.clone(), config.store.open(), purge::Pace::default());
+    let purging = purger.run(process.shutdown.clone());
     let forgetting = forget_old(database.clone(), process.shutdown.clone());
     let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone());
     let http = http::serve(listeners.http, api, process.shutdown.clone());
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
     let ended = tokio::try_join!(http, rpc, async {
-        tokio::join!(watch, changes, forgetting, deliverer.run());
+        tokio::join!(watch, changes, forgetting, purging, deliverer.run());
         Ok(())
     });
     process.shutdown.cancel();

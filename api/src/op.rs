@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::Context;
 use headwater_model::{ApiTokenId, SessionId, TenantId, UserId};
@@ -29,7 +30,11 @@ pub struct Services {
     pub(crate) urls: Arc<Urls>,
     pub(crate) seals: Seals,
     pub(crate) webhooks: Guard,
+    pub(crate) asset_undo: Duration,
 }
+
+/// How long a deleted replay can be restored where nobody says otherwise.
+const ASSET_UNDO: Duration = Duration::from_secs(86_400);
 
 impl Services {
     /// Over this database and these hints. `seals` close what must come back in the clear, `webhooks` judges where tenants may
@@ -43,7 +48,13 @@ impl Services {
             urls: Arc::new(urls),
             seals,
             webhooks,
+            asset_undo: ASSET_UNDO,
         }
+    }
+
+    /// Deleted replays can be restored for so long.
+    pub fn with_asset_undo(self, asset_undo: Duration) -> Self {
+        Self { asset_undo, ..self }
     }
 
     /// Listens for changes until `stop` fires; without it subscriptions stay silent.

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const RANDOM_CHARS: usize = 32;
 const CHECK_CHARS: usize = 6;
+const WORD_CHARS: usize = 24;
 
 /// What a secret is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,16 @@ pub(crate) fn random(kind: Kind) -> String {
     text.extend(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 31)])));
     let check = check(&text);
     text + &check
+}
+
+/// Random characters that are no secret: an id that nobody else makes up.
+pub(crate) fn word() -> String {
+    let mut bytes = [0; WORD_CHARS];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random numbers");
+    bytes
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect()
 }
 
 /// Whether `text` is well formed.

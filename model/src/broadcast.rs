@@ -5,6 +5,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{BroadcastId, TenantId};
+
+/// Where everything of a broadcast lies in the object store; the keys of no other broadcast begin with it.
+pub fn store_prefix(tenant: TenantId, broadcast: BroadcastId) -> String {
+    headwater_media::window::key::prefix(tenant.as_str(), broadcast.as_str())
+}
+
 /// Where a broadcast is in its life. It only moves down this list, except between `Live` and `Reconnecting`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -91,6 +91,16 @@ pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
         },
         api_webhook_allow: Vec::new(),
         api_sealing_keys: Vec::new(),
+        api_asset_undo_s: 86_400,
+        store: headwater_platform::store::StoreConfig {
+            // Nobody listens here: nothing is deleted.
+            s3_endpoint: "http://127.0.0.1:1".into(),
+            s3_region: "local".into(),
+            s3_bucket: "none".into(),
+            s3_access_key: "none".into(),
+            s3_secret_key: Secret::new("none"),
+            s3_timeout_ms: 1_000,
+        },
         rpc: rpc_config(),
     };
     let process = Process::new();

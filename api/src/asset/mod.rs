@@ -1,5 +1,10 @@
 //! Assets: replays, from the first moment of their broadcast on.
 
+mod managed;
+pub mod purge;
+
+pub use managed::{Change, delete, restore, update};
+
 use chrono::{DateTime, Utc};
 use headwater_model::AssetId;
 use serde_json::Value;
@@ -10,9 +15,13 @@ use crate::op::{Op, Place};
 use crate::page::{Order, Page, Paged, containing, instant};
 use crate::problem::Answer;
 
-const COLUMNS: &str = "a.asset_id, a.channel_id, a.broadcast_id, a.environment, a.title, a.metadata, a.state, a.duration_ms, \
-                       a.size_bytes, a.error, a.created_at, a.updated_at, a.version, b.playback_id, \
-                       replay_policy(a.tenant_id, a.channel_id) as policy";
+/// Deleted for good, whether or not the media is gone already.
+const DELETED: &str = "(a.deletes_at is not null and a.deletes_at <= now())";
+const COLUMNS: &str = "a.asset_id, a.channel_id, a.broadcast_id, a.environment, a.title, a.metadata, \
+                       case when a.deletes_at <= now() then 'deleted' else a.state end as state, a.duration_ms, \
+                       a.size_bytes, a.error, case when a.deletes_at > now() then a.deletes_at end as deletes_at, \
+                       a.created_at, a.updated_at, a.version, b.playback_id, a.policy as own_policy, \
+                       coalesce(a.policy, replay_policy(a.tenant_id, a.channel_id)) as policy";
 
 /// A replay.
 #[derive(Clone, Debug, FromRow)]
@@ -29,7 +38,7 @@ pub struct Asset {
     pub title: String,
     /// The tenant's own words.
     pub metadata: Value,
-    /// `recording`, `preparing`, `ready` or `errored`.
+    /// `recording`, `preparing`, `ready`, `errored` or `deleted`.
     pub state: String,
     /// Its length.
     pub duration_ms: Option<i64>,
@@ -37,6 +46,8 @@ pub struct Asset {
     pub size_bytes: Option<i64>,
     /// Why it is not whole.
     pub error: Option<String>,
+    /// It is being deleted, and can be restored until then.
+    pub deletes_at: Option<DateTime<Utc>>,
     /// When the broadcast began.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -45,6 +56,8 @@ pub struct Asset {
     pub version: i32,
     /// What its public address carries.
     pub playback_id: String,
+    /// Who may watch, where that was decided for this replay alone.
+    pub own_policy: Option<String>,
     /// Who may watch.
     pub policy: String,
 }
@@ -102,8 +115,15 @@ pub async fn list(
         if let Some(search) = filter.search.as_deref().filter(|search| !search.trim().is_empty()) {
             query.push(" and a.title ilike ").push_bind(containing(search.trim()));
         }
-        if let Some(state) = filter.state {
-            query.push(" and a.state = ").push_bind(state);
+        // What is deleted is there for those who ask for it.
+        match filter.state {
+            None => drop(query.push(format_args!(" and not {DELETED}"))),
+            Some("deleted") => drop(query.push(format_args!(" and {DELETED}"))),
+            Some(state) => {
+                query
+                    .push(format_args!(" and not {DELETED} and a.state = "))
+                    .push_bind(state);
+            }
         }
         if let Some(channel) = &filter.channel_id {
             query.push(" and a.channel_id = ").push_bind(channel.clone());

@@ -23,7 +23,8 @@ struct Row {
     generation: Option<i64>,
 }
 
-/// The live broadcast is the latest; of ended ones, only those that left something to watch count.
+/// The live broadcast is the latest; of ended ones, only those that left something to watch count, that nobody deletes, and that
+/// are not more private than the playback id.
 pub(super) async fn of_channel(
     database: &Database,
     playback_id: PlaybackId,
@@ -35,9 +36,11 @@ pub(super) async fn of_channel(
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
          from playback_id p \
          join channel c on c.channel_id = p.channel_id \
-         left join lateral (select * from broadcast where channel_id = c.channel_id \
-                            and (state <> 'ended' or duration_ms > 0) \
-                            order by started_at desc, broadcast_id limit 1) b on true \
+         left join lateral (select o.* from broadcast o left join asset a on a.broadcast_id = o.broadcast_id \
+                            where o.channel_id = c.channel_id \
+                            and (o.state <> 'ended' or (o.duration_ms > 0 and a.deletes_at is null \
+                                 and (p.policy = 'signed' or a.policy is distinct from 'signed'))) \
+                            order by o.started_at desc, o.broadcast_id limit 1) b on true \
          left join lease l on l.broadcast_id = b.broadcast_id \
          where p.playback_id = $1",
     )
@@ -49,15 +52,17 @@ pub(super) async fn of_channel(
 
 pub(super) async fn of_replay(database: &Database, playback_id: PlaybackId) -> Result<Option<Resolved>, DatabaseError> {
     let row: Option<Row> = sqlx::query_as(
-        "select c.tenant_id, c.channel_id, c.environment, replay_policy(c.tenant_id, c.channel_id) as policy, c.title, \
+        "select c.tenant_id, c.channel_id, c.environment, coalesce(a.policy, replay_policy(c.tenant_id, c.channel_id)) as policy, \
+                c.title, \
                 b.latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
                 (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
          from broadcast b \
          join channel c on c.channel_id = b.channel_id \
+         left join asset a on a.broadcast_id = b.broadcast_id \
          left join lease l on l.broadcast_id = b.broadcast_id \
-         where b.playback_id = $1",
+         where b.playback_id = $1 and a.deletes_at is null",
     )
     .bind(playback_id.as_str())
     .fetch_optional(database.pool())

@@ -166,7 +166,7 @@ impl Settings {
     }
 }
 
-fn check_metadata(metadata: &Value) -> Answer<()> {
+pub(crate) fn check_metadata(metadata: &Value) -> Answer<()> {
     let Value::Object(map) = metadata else {
         return Err(Problem::mend(Code::Invalid, "metadata", "Metadata is a JSON object."));
     };

@@ -8,10 +8,10 @@ use headwater_model::ladder::Policy;
 use headwater_model::{ChannelId, LatencyMode, PlaybackId, StreamKey, StreamKeyId, TenantId};
 
 pub use error::Error;
-pub(crate) use managed::hold;
 pub use managed::{
     Channel, Filter, Settings, SortBy, State, by_id, by_ids, create_for, delete, list, of_reference, update,
 };
+pub(crate) use managed::{check_metadata, hold};
 
 use crate::Database;
 

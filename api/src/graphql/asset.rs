@@ -1,14 +1,16 @@
 //! Assets in the schema.
 
-use async_graphql::{Context, Enum, ID, InputObject, Json, Object, Result};
+use async_graphql::{Context, Enum, ID, InputObject, Json, MaybeUndefined, Object, Result};
 use headwater_model::AssetId;
 use serde_json::Value;
 
 use super::broadcast::Broadcast;
 use super::channel::Channel;
-use super::common::{Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse};
+use super::common::{
+    Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse, payload, settle, wanted,
+};
 use super::loaders::{self, BroadcastBy, ChannelBy};
-use super::playback_id::PlaybackId;
+use super::playback_id::{PlaybackId, PlaybackPolicy};
 use crate::access::{Action, Environment};
 use crate::asset::{self, SortBy};
 use crate::op::Op;
@@ -25,6 +27,8 @@ pub enum AssetState {
     Ready,
     /// Nothing can be watched.
     Errored,
+    /// Everything stored for it is removed, or is being removed at this moment. Lists have it only where they are asked for it.
+    Deleted,
 }
 
 impl AssetState {
@@ -34,6 +38,7 @@ impl AssetState {
             Self::Preparing => "preparing",
             Self::Ready => "ready",
             Self::Errored => "errored",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -57,6 +62,7 @@ impl Asset {
             "recording" => AssetState::Recording,
             "preparing" => AssetState::Preparing,
             "ready" => AssetState::Ready,
+            "deleted" => AssetState::Deleted,
             _ => AssetState::Errored,
         }
     }
@@ -86,6 +92,33 @@ impl Asset {
     }
     async fn playback_ids(&self) -> Vec<PlaybackId> {
         vec![PlaybackId::Asset(Box::new(self.0.clone()))]
+    }
+    /// Its own policy; null where it follows its channel: signed if every playback id of the channel is.
+    async fn playback_policy(&self) -> Option<PlaybackPolicy> {
+        self.0.own_policy.as_deref().map(PlaybackPolicy::of_word)
+    }
+    /// Set while it is being deleted: nobody can watch it, and until then it can be restored.
+    async fn deletes_at(&self) -> Option<Instant> {
+        self.0.deletes_at.map(Instant)
+    }
+    /// A JPEG of it: 640 pixels wide, or as `?width=` says (320, 640, 1280); never larger than the smallest rendition. Where the
+    /// replay is signed, it needs `?token=` as well. Null where there is nothing to see.
+    async fn thumbnail_url(&self, ctx: &Context<'_>) -> Option<String> {
+        let shown = self.0.deletes_at.is_none() && !matches!(self.0.state.as_str(), "errored" | "deleted");
+        shown.then(|| {
+            Op::of(ctx)
+                .services()
+                .urls
+                .playback(&format!("{}/thumbnail.jpg", self.0.playback_id))
+        })
+    }
+    /// An MP4 of its best rendition; `?rendition=` names another. Where the replay is signed, it needs `?token=` with a token that
+    /// is `downloadable`. Null until the replay is ready.
+    async fn download_url(&self, ctx: &Context<'_>) -> Option<String> {
+        let Self(asset) = self;
+        let ready = asset.deletes_at.is_none() && asset.state == "ready";
+        let path = format!("{}/{}/download.mp4", asset.playback_id, asset.broadcast_id);
+        ready.then(|| Op::of(ctx).services().urls.playback(&path))
     }
     /// Why it is not whole.
     async fn error(&self) -> Option<&str> {
@@ -183,5 +216,99 @@ impl AssetQuery {
         let page = Page::new(first, after, last, before)?;
         let paged = asset::list(Op::of(ctx), &filter, by, descending, &page, counts(ctx)).await?;
         Ok(counted(paged, Asset))
+    }
+}
+
+/// A change of a replay: what is left out stays as it is.
+#[derive(InputObject)]
+pub struct AssetUpdateInput {
+    id: ID,
+    /// The version that you have read; STALE when the replay has moved on.
+    expected_version: i32,
+    /// 1 to 200 characters.
+    title: Option<String>,
+    /// A JSON object of at most 50 keys and 8 KiB.
+    metadata: Option<Json<Value>>,
+    /// Null has it follow its channel again.
+    playback_policy: MaybeUndefined<PlaybackPolicy>,
+}
+
+/// A replay to delete.
+#[derive(InputObject)]
+pub struct AssetDeleteInput {
+    id: ID,
+}
+
+/// A replay to keep after all.
+#[derive(InputObject)]
+pub struct AssetRestoreInput {
+    id: ID,
+}
+
+payload!(
+    /// A replay was changed.
+    AssetUpdatePayload {
+        asset: Option<Asset>,
+    }
+);
+payload!(
+    /// A replay is being deleted.
+    AssetDeletePayload {
+        asset: Option<Asset>,
+    }
+);
+payload!(
+    /// A replay is kept.
+    AssetRestorePayload {
+        asset: Option<Asset>,
+    }
+);
+
+/// What can be done to replays.
+#[derive(Default)]
+pub struct AssetMutation;
+
+#[Object]
+impl AssetMutation {
+    /// Changes a replay. Its own policy holds for its own playback id; a channel's public playback id does not show a replay that
+    /// is signed. Needs ASSET_WRITE.
+    async fn asset_update(&self, ctx: &Context<'_>, input: AssetUpdateInput) -> Result<AssetUpdatePayload> {
+        let op = Op::of(ctx);
+        op.require(Action::AssetWrite)?;
+        let changed = async {
+            let change = asset::Change {
+                title: input.title,
+                metadata: input.metadata.map(|metadata| metadata.0),
+                policy: input.playback_policy.map_value(PlaybackPolicy::word).into(),
+            };
+            asset::update(op, wanted(&input.id, "id", "asset")?, input.expected_version, change).await
+        };
+        settle(op, changed.await, |asset| AssetUpdatePayload {
+            asset: Some(Asset(asset)),
+            user_errors: Vec::new(),
+        })
+    }
+
+    /// Deletes a replay: at once nobody can watch it, and at `deletesAt` everything stored for it is removed. Until then
+    /// assetRestore undoes it. Refused while its broadcast is on air or being written. Needs ASSET_WRITE.
+    async fn asset_delete(&self, ctx: &Context<'_>, input: AssetDeleteInput) -> Result<AssetDeletePayload> {
+        let op = Op::of(ctx);
+        op.require(Action::AssetWrite)?;
+        let deleted = async { asset::delete(op, wanted(&input.id, "id", "asset")?).await };
+        settle(op, deleted.await, |asset| AssetDeletePayload {
+            asset: Some(Asset(asset)),
+            user_errors: Vec::new(),
+        })
+    }
+
+    /// Keeps a replay that is being deleted. Needs ASSET_WRITE.
+    async fn asset_restore(&self, ctx: &Context<'_>, input: AssetRestoreInput) -> Result<AssetRestorePayload> {
+        let op = Op::of(ctx);
+        op.require(Action::AssetWrite)?;
+        let restored = async { asset::restore(op, wanted(&input.id, "id", "asset")?).await };
+        settle(op, restored.await, |asset| AssetRestorePayload {
+            asset: Some(Asset(asset)),
+            user_errors: Vec::new(),
+        })
     }
 }

@@ -17,6 +17,7 @@ mod channel;
 mod common;
 pub mod loaders;
 mod playback_id;
+mod playback_token;
 mod signing_key;
 mod stream_key;
 mod subscription;
@@ -151,7 +152,9 @@ pub struct Mutation(
     channel::ChannelMutation,
     stream_key::StreamKeyMutation,
     playback_id::PlaybackIdMutation,
+    asset::AssetMutation,
     signing_key::SigningKeyMutation,
+    playback_token::PlaybackTokenMutation,
     webhook::WebhookMutation,
 );
 

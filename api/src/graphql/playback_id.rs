@@ -21,10 +21,18 @@ pub enum PlaybackPolicy {
 }
 
 impl PlaybackPolicy {
-    fn word(self) -> &'static str {
+    pub(in crate::graphql) fn word(self) -> &'static str {
         match self {
             Self::Public => "public",
             Self::Signed => "signed",
+        }
+    }
+
+    /// Anything but `public` is signed.
+    pub(in crate::graphql) fn of_word(word: &str) -> Self {
+        match word {
+            "public" => Self::Public,
+            _ => Self::Signed,
         }
     }
 }
@@ -38,6 +46,24 @@ pub struct PlaybackUrls {
     dash: String,
     /// A page with a player, for an iframe.
     embed: String,
+    /// JPEG of what is on air, or of the replay: 640 pixels wide, or as `?width=` says (320, 640, 1280); never larger than the
+    /// smallest rendition.
+    thumbnail: String,
+}
+
+impl PlaybackUrls {
+    /// The addresses of a playback id, with a token where there is one.
+    pub(in crate::graphql) fn of(urls: &crate::Urls, id: &str, token: Option<&str>) -> Self {
+        let (query, fragment) = token.map_or_else(Default::default, |token| {
+            (format!("?token={token}"), format!("#token={token}"))
+        });
+        Self {
+            hls: urls.playback(&format!("{id}/main.m3u8{query}")),
+            dash: urls.playback(&format!("{id}/manifest.mpd{query}")),
+            embed: urls.playback(&format!("embed/{id}{fragment}")),
+            thumbnail: urls.playback(&format!("{id}/thumbnail.jpg{query}")),
+        }
+    }
 }
 
 /// What public addresses carry in place of a tenant's or a channel's id.
@@ -62,16 +88,13 @@ impl PlaybackId {
     pub async fn id(&self) -> ID {
         ID(self.text().to_owned())
     }
-    /// Of a replay: signed where every playback id of its channel is.
+    /// Of a replay: its own, or else signed where every playback id of its channel is.
     async fn policy(&self) -> PlaybackPolicy {
         let word = match self {
             Self::Channel(row) => &row.policy,
             Self::Asset(row) => &row.policy,
         };
-        match word.as_str() {
-            "public" => PlaybackPolicy::Public,
-            _ => PlaybackPolicy::Signed,
-        }
+        PlaybackPolicy::of_word(word)
     }
     /// The channel it leads to: what is on air, or else the latest replay.
     async fn channel(&self, ctx: &Context<'_>) -> Result<Option<Channel>> {
@@ -93,12 +116,7 @@ impl PlaybackId {
         }
     }
     async fn urls(&self, ctx: &Context<'_>) -> PlaybackUrls {
-        let (urls, id) = (&Op::of(ctx).services().urls, self.text());
-        PlaybackUrls {
-            hls: urls.playback(&format!("{id}/main.m3u8")),
-            dash: urls.playback(&format!("{id}/manifest.mpd")),
-            embed: urls.playback(&format!("embed/{id}")),
-        }
+        PlaybackUrls::of(&Op::of(ctx).services().urls, self.text(), None)
     }
 }
 

@@ -36,6 +36,10 @@ impl SigningKey {
     async fn imported(&self) -> bool {
         self.0.imported
     }
+    /// The private half is kept here, sealed, for playbackTokenCreate.
+    async fn managed(&self) -> bool {
+        self.0.managed
+    }
     async fn created_at(&self) -> Instant {
         Instant(self.0.created_at)
     }
@@ -82,6 +86,9 @@ pub struct SigningKeyCreateInput {
     name: String,
     #[graphql(default_with = "Algorithm::Es256")]
     algorithm: Algorithm,
+    /// Keep the private half here, sealed, for playbackTokenCreate. It is not shown then.
+    #[graphql(default)]
+    managed: bool,
 }
 
 /// A public key to take.
@@ -118,7 +125,7 @@ payload!(
     /// A pair was made.
     SigningKeyCreatePayload {
         signing_key: Option<SigningKey>,
-        /// The private half in PEM (PKCS #8), shown this once and kept nowhere.
+        /// The private half in PEM (PKCS #8), shown this once and kept nowhere; null for a managed key.
         private_key: Option<String>,
     }
 );
@@ -162,10 +169,10 @@ impl SigningKeyMutation {
         let op = Op::of(ctx);
         settle(
             op,
-            key::create(op, &input.name, input.algorithm).await,
+            key::create(op, &input.name, input.algorithm, input.managed).await,
             |(made, private)| SigningKeyCreatePayload {
                 signing_key: Some(SigningKey(made)),
-                private_key: Some(private),
+                private_key: private,
                 user_errors: Vec::new(),
             },
         )

@@ -2,10 +2,11 @@
 
 use async_graphql::Enum;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256,
 };
 use chrono::{DateTime, Utc};
 use headwater_model::SigningKeyId;
@@ -24,7 +25,8 @@ pub const KEYS_MAX: i64 = 100;
 const NAME_CHARS_MAX: usize = 200;
 /// Characters of a PEM text at most.
 const PEM_CHARS_MAX: usize = 8_000;
-const COLUMNS: &str = "signing_key_id, environment, name, algorithm, public_key, imported, created_at, revoked_at";
+const COLUMNS: &str = "signing_key_id, environment, name, algorithm, public_key, imported, \
+                       private_key is not null as managed, created_at, revoked_at";
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -64,6 +66,24 @@ impl Algorithm {
             Self::Rs256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).is_ok(),
             Self::Es256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, der).is_ok(),
             Self::Eddsa => ParsedPublicKey::new(&ED25519, der).is_ok(),
+        }
+    }
+
+    /// The signature of `message` by the private half `der` (PKCS #8), as tokens carry it (RFC 7515).
+    pub(super) fn sign(self, der: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match self {
+            Self::Rs256 => {
+                let pair = rsa::KeyPair::from_pkcs8(der).ok()?;
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).ok()?;
+                Some(signature)
+            }
+            Self::Es256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
+                Some(pair.sign(&random, message).ok()?.as_ref().to_vec())
+            }
+            Self::Eddsa => Some(Ed25519KeyPair::from_pkcs8(der).ok()?.sign(message).as_ref().to_vec()),
         }
     }
 
@@ -123,6 +143,8 @@ pub struct SigningKey {
     pub public_key: String,
     /// Brought along rather than made here.
     pub imported: bool,
+    /// The private half is kept here, sealed.
+    pub managed: bool,
     /// When it was made or brought.
     pub created_at: DateTime<Utc>,
     /// Since when no token of its counts.
@@ -172,8 +194,9 @@ pub async fn by_id(op: &Op, key: SigningKeyId) -> Answer<Option<SigningKey>> {
     Ok(query.build_query_as().fetch_optional(&mut *tx).await?)
 }
 
-/// Makes a pair. Returns the key and its private half in PEM (PKCS #8), which is shown this once and kept nowhere.
-pub async fn create(op: &Op, name: &str, algorithm: Algorithm) -> Answer<(SigningKey, String)> {
+/// Makes a pair. Returns the key and its private half in PEM (PKCS #8), which is shown this once and kept nowhere; of a
+/// `managed` key it is sealed and kept instead, and never shown.
+pub async fn create(op: &Op, name: &str, algorithm: Algorithm, managed: bool) -> Answer<(SigningKey, Option<String>)> {
     op.require(Action::SigningKeyWrite)?;
     let name = text("name", name, NAME_CHARS_MAX)?;
     // RSA takes some hundred milliseconds.
@@ -184,7 +207,55 @@ pub async fn create(op: &Op, name: &str, algorithm: Algorithm) -> Answer<(Signin
     let Some((private, public)) = made else {
         return Err(Problem::mend_all(Code::State, "No key could be made. Try again."));
     };
-    Ok((insert(op, name, algorithm, public, false).await?, private))
+    let id = SigningKeyId::random();
+    let kept = managed.then(|| op.services().seals.seal(&seal_context(id), private.as_bytes()));
+    let new = New {
+        id,
+        name,
+        algorithm,
+        public,
+        kept,
+        imported: false,
+    };
+    let made = insert(op, new).await?;
+    Ok((made, (!managed).then_some(private)))
+}
+
+/// What a private half is sealed for: it opens for no other key's row.
+fn seal_context(key: SigningKeyId) -> String {
+    format!("signing key {key}")
+}
+
+/// A managed key that counts, and its private half (PKCS #8): the one of this id, or else the newest.
+pub(super) async fn managed(op: &Op, place: Place, key: Option<SigningKeyId>) -> Answer<Option<(SigningKey, Vec<u8>)>> {
+    #[derive(FromRow)]
+    struct Row {
+        #[sqlx(flatten)]
+        key: SigningKey,
+        private_key: Vec<u8>,
+    }
+    let mut tx = op.look(place).await?;
+    let mut query = scoped(format!("select {COLUMNS}, private_key"), place);
+    query.push(" and revoked_at is null and private_key is not null");
+    if let Some(key) = key {
+        query.push(" and signing_key_id = ").push_bind(key.to_string());
+    }
+    query.push(" order by created_at desc, signing_key_id desc limit 1");
+    let found: Option<Row> = query.build_query_as().fetch_optional(&mut *tx).await?;
+    let Some(Row { key, private_key }) = found else {
+        return Ok(None);
+    };
+    let id = crate::database::id(SigningKeyId::parse(&key.signing_key_id))?;
+    let opened = op.services().seals.open(&seal_context(id), &private_key);
+    let der = opened.and_then(|pem| pem::read("PRIVATE KEY", std::str::from_utf8(&pem).ok()?));
+    match der {
+        Some(der) => Ok(Some((key, der))),
+        None => {
+            tracing::error!(signing_key.id = %id, "the private half of {id} does not open: is its sealing key missing?");
+            let sentence = "The private half of this key cannot be read any more. Make another managed key.";
+            Err(Problem::mend(Code::State, "signingKeyId", sentence))
+        }
+    }
 }
 
 /// Takes the public half of a pair that was made elsewhere.
@@ -203,10 +274,30 @@ pub async fn import(op: &Op, name: &str, algorithm: Algorithm, public_key: &str)
         );
         return Err(Problem::mend(Code::Invalid, "publicKey", sentence));
     };
-    insert(op, name, algorithm, pem::write("PUBLIC KEY", &der), true).await
+    let new = New {
+        id: SigningKeyId::random(),
+        name,
+        algorithm,
+        public: pem::write("PUBLIC KEY", &der),
+        kept: None,
+        imported: true,
+    };
+    insert(op, new).await
 }
 
-async fn insert(op: &Op, name: String, algorithm: Algorithm, public: String, imported: bool) -> Answer<SigningKey> {
+/// A key to write down.
+struct New {
+    id: SigningKeyId,
+    name: String,
+    algorithm: Algorithm,
+    /// PEM
+    public: String,
+    /// The private half, sealed.
+    kept: Option<Vec<u8>>,
+    imported: bool,
+}
+
+async fn insert(op: &Op, new: New) -> Answer<SigningKey> {
     let place = op.require(Action::SigningKeyWrite)?;
     let mut change = op.change(place).await?;
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('signing_key ' || $1, 0))")
@@ -221,16 +312,18 @@ async fn insert(op: &Op, name: String, algorithm: Algorithm, public: String, imp
         return Err(Problem::mend_all(Code::LimitReached, sentence));
     }
     let mut query = QueryBuilder::new(
-        "insert into signing_key (signing_key_id, tenant_id, environment, name, algorithm, public_key, imported) values (",
+        "insert into signing_key (signing_key_id, tenant_id, environment, name, algorithm, public_key, private_key, imported) \
+         values (",
     );
     let mut values = query.separated(", ");
-    values.push_bind(SigningKeyId::random().to_string());
+    values.push_bind(new.id.to_string());
     values.push_bind(place.tenant_id.to_string());
     values.push_bind(place.environment.as_str());
-    values.push_bind(name);
-    values.push_bind(algorithm.as_str());
-    values.push_bind(public);
-    values.push_bind(imported);
+    values.push_bind(new.name);
+    values.push_bind(new.algorithm.as_str());
+    values.push_bind(new.public);
+    values.push_bind(new.kept);
+    values.push_bind(new.imported);
     query.push(format_args!(") returning {COLUMNS}"));
     let made: SigningKey = query.build_query_as().fetch_one(change.on()).await?;
     change
@@ -239,9 +332,10 @@ async fn insert(op: &Op, name: String, algorithm: Algorithm, public: String, imp
             subject_id: &made.signing_key_id,
             subject_name: &made.name,
             before: None,
-            after: Some(
-                json!({ "algorithm": made.algorithm, "imported": made.imported, "publicKey": made.public_key }),
-            ),
+            after: Some(json!({
+                "algorithm": made.algorithm, "imported": made.imported, "managed": made.managed,
+                "publicKey": made.public_key,
+            })),
         })
         .await?;
     change.commit().await?;
@@ -253,8 +347,9 @@ async fn insert(op: &Op, name: String, algorithm: Algorithm, public: String, imp
 pub async fn revoke(op: &Op, key: SigningKeyId) -> Answer<SigningKey> {
     let place = op.require(Action::SigningKeyWrite)?;
     let mut change = op.change(place).await?;
-    let mut query =
-        QueryBuilder::new("update signing_key set revoked_at = coalesce(revoked_at, now()) where tenant_id = ");
+    let mut query = QueryBuilder::new(
+        "update signing_key set revoked_at = coalesce(revoked_at, now()), private_key = null where tenant_id = ",
+    );
     query.push_bind(place.tenant_id.to_string());
     query.push(" and environment = ").push_bind(place.environment.as_str());
     query.push(" and signing_key_id = ").push_bind(key.to_string());
@@ -291,6 +386,15 @@ mod tests {
             }
             let private = pem::read("PRIVATE KEY", &private).expect("PEM");
             assert!(!made.accepts(&private), "a private key is no public one");
+            let signature = made.sign(&private, b"message").expect("a signature");
+            let verifying: &dyn aws_lc_rs::signature::VerificationAlgorithm = match made {
+                Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+                Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
+                Algorithm::Eddsa => &ED25519,
+            };
+            let public = ParsedPublicKey::new(verifying, &der).expect("a public key");
+            assert!(public.verify_sig(b"message", &signature).is_ok(), "{made:?}");
+            assert!(public.verify_sig(b"massage", &signature).is_err(), "{made:?}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Who may watch what is signed: a tenant's signing keys, and the tokens that are good no more.
 //!
-//! Tenants sign tokens themselves, with a key whose public half is kept here. Origins check them: [`rules`] tells them the keys
+//! Tenants sign tokens themselves, with a key whose public half is kept here, or have them made ([`mint`]). Origins check them: [`rules`] tells them the keys
 //! and the revocations of a tenant's environment. A token that may be used once is used up here ([`use_up`]), because only
 //! PostgreSQL can say so once and for all.
 
 pub mod key;
+pub mod mint;
 mod pem;
 
 use headwater_model::TenantId;

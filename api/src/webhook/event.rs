@@ -65,8 +65,10 @@ kinds! {
     AssetReady = "asset.ready",
     /// Nothing of a replay can be watched.
     AssetErrored = "asset.errored",
-    /// Its title or metadata was changed.
+    /// Its title, metadata or policy was changed; its deletion was asked for, or undone.
     AssetUpdated = "asset.updated",
+    /// Everything stored for a replay was removed.
+    AssetDeleted = "asset.deleted",
     /// Somebody joined the tenant. Events of members are told in the live environment.
     MemberCreated = "member.created",
     /// Somebody's role was changed.

@@ -94,7 +94,7 @@ pub async fn start(
         rpc.clone(),
         hints.clone(),
     ];
-    origin_options.extend(store);
+    origin_options.extend(store.clone());
     let origin: headwater_origin::Config = options(&origin_options)?;
     let scheduler: headwater_scheduler::Config = options(&[
         ("scheduler-rpc-listen", scheduler_rpc),
@@ -102,7 +102,7 @@ pub async fn start(
         rpc.clone(),
         hints.clone(),
     ])?;
-    let api: headwater_api::Config = options(&[
+    let mut api_options = vec![
         ("api-listen", config.api_listen.to_string()),
         ("api-rpc-listen", api_rpc),
         ("api-public-url", format!("http://{}", config.api_listen)),
@@ -113,7 +113,9 @@ pub async fn start(
         database,
         rpc,
         hints,
-    ])?;
+    ];
+    api_options.extend(store);
+    let api: headwater_api::Config = options(&api_options)?;
 
     let (tell, ended) = watch::channel(None);
     let mut running = Vec::new();

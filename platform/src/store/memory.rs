@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 
-use super::{Listed, Meta, ObjectStore, Result, StoreError};
+use super::{LIST_PAGE_KEYS, Listed, Meta, ObjectStore, Result, StoreError};
 
 /// How the twin misbehaves until told otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,6 +152,33 @@ impl ObjectStore for MemoryStore {
                     size: body.len() as u64,
                 })
                 .collect())
+        })
+    }
+
+    fn list_first<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>>> {
+        Box::pin(async move {
+            let mut listed = self.list(prefix).await?;
+            listed.truncate(LIST_PAGE_KEYS as usize);
+            Ok(listed)
+        })
+    }
+
+    fn delete_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let first = keys.first().map_or("", String::as_str);
+            assert!(
+                keys.len() <= LIST_PAGE_KEYS as usize,
+                "one request removes a page of keys"
+            );
+            let fault = self.enter("delete", first).await?;
+            let mut objects = lock(&self.objects);
+            for key in keys {
+                objects.remove(key);
+            }
+            match fault {
+                Fault::AnswerLost => Err(transient("delete", first)),
+                _ => Ok(()),
+            }
         })
     }
 

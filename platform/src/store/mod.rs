@@ -100,8 +100,12 @@ pub trait ObjectStore: Send + Sync {
     fn head<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<u64>>;
     /// Every object whose key starts with `prefix`, in key order.
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>>>;
+    /// The first objects whose key starts with `prefix`, at most [`LIST_PAGE_KEYS`], in key order.
+    fn list_first<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>>>;
     /// Removes an object; fine when there is none.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>>;
+    /// Removes objects, at most [`LIST_PAGE_KEYS`] in one request; fine where there are none. On `Err` some may be gone.
+    fn delete_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<()>>;
 }
 
 /// A store shared by tasks.

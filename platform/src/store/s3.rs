@@ -16,6 +16,7 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::types::{Delete, Object, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -149,6 +150,16 @@ impl http_body::Body for Pieces {
     }
 }
 
+fn listed(contents: &[Object]) -> Vec<Listed> {
+    let one = |object: &Object| {
+        Some(Listed {
+            key: object.key()?.to_string(),
+            size: object.size().unwrap_or(0).max(0) as u64,
+        })
+    };
+    contents.iter().filter_map(one).collect()
+}
+
 /// Sorts an SDK error by what the caller should do next.
 fn classify<E>(operation: &'static str, key: &str, error: SdkError<E>) -> StoreError
 where
@@ -230,7 +241,7 @@ impl ObjectStore for S3Store {
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>>> {
         Box::pin(async move {
-            let mut listed = Vec::new();
+            let mut all = Vec::new();
             let mut from = None;
             loop {
                 let page = self
@@ -243,17 +254,57 @@ impl ObjectStore for S3Store {
                     .send()
                     .await
                     .map_err(|e| classify("list", prefix, e))?;
-                listed.extend(page.contents().iter().filter_map(|o| {
-                    Some(Listed {
-                        key: o.key()?.to_string(),
-                        size: o.size().unwrap_or(0).max(0) as u64,
-                    })
-                }));
+                all.extend(listed(page.contents()));
                 from = page.next_continuation_token().map(str::to_string);
                 if from.is_none() {
-                    listed.sort_by(|a, b| a.key.cmp(&b.key));
-                    return Ok(listed);
+                    all.sort_by(|a, b| a.key.cmp(&b.key));
+                    return Ok(all);
                 }
+            }
+        })
+    }
+
+    fn list_first<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<Listed>>> {
+        Box::pin(async move {
+            let asked = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.bucket)
+                .prefix(prefix)
+                .max_keys(LIST_PAGE_KEYS)
+                .send();
+            let page = asked.await.map_err(|e| classify("list", prefix, e))?;
+            Ok(listed(page.contents()))
+        })
+    }
+
+    fn delete_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let Some(first) = keys.first() else { return Ok(()) };
+            let refused = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Refused {
+                operation: "delete",
+                key: first.clone(),
+                source,
+            };
+            let named = |key: &String| ObjectIdentifier::builder().key(key).build();
+            let objects: std::result::Result<Vec<_>, _> = keys.iter().map(named).collect();
+            let objects = objects.map_err(|error| refused(Box::new(error)))?;
+            let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+            let delete = delete.map_err(|error| refused(Box::new(error)))?;
+            let asked = self.client.delete_objects().bucket(&self.bucket).delete(delete).send();
+            let answer = asked.await.map_err(|e| classify("delete", first, e))?;
+            // Each object is answered for by itself; what is gone already is no error.
+            let failed = answer.errors().iter().find(|error| error.code() != Some("NoSuchKey"));
+            let Some(failed) = failed else { return Ok(()) };
+            let source = format!("{}: {}", failed.code().unwrap_or("?"), failed.message().unwrap_or(""));
+            let key = failed.key().unwrap_or(first).to_owned();
+            match failed.code() {
+                Some("AccessDenied") => Err(refused(source.into())),
+                _ => Err(StoreError::Transient {
+                    operation: "delete",
+                    key,
+                    source: source.into(),
+                }),
             }
         })
     }

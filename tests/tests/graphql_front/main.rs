@@ -1,5 +1,6 @@
 //! GraphQL over HTTP as callers meet it, on a real PostgreSQL: from signing up to a channel that lets a publisher in.
 
+mod assets;
 mod http;
 mod lists;
 mod mending;

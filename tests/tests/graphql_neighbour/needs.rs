@@ -19,8 +19,10 @@ pub(crate) fn needs(field: &str) -> Option<Option<Action>> {
         "streamKeyCreate" | "streamKeyUpdate" | "streamKeyRotate" | "streamKeyRevoke" => StreamKeyWrite,
         "broadcast" | "broadcasts" | "broadcastUpdated" => BroadcastRead,
         "asset" | "assets" => AssetRead,
+        "assetUpdate" | "assetDelete" | "assetRestore" => AssetWrite,
         "signingKey" | "signingKeys" => SigningKeyRead,
         "signingKeyCreate" | "signingKeyImport" | "signingKeyRevoke" => SigningKeyWrite,
+        "playbackTokenCreate" => PlaybackTokenCreate,
         "playbackViewerRevoke" | "playbackTokenRevoke" => ViewerRevoke,
         "webhookEndpoint" | "webhookEndpoints" | "webhookEvent" | "webhookEvents" | "webhookDelivery"
         | "webhookDeliveries" => WebhookRead,
