@@ -6,7 +6,8 @@ const { parseState, nextDelayMs, restOfDelayMs, awaitedVersion, isOnAir } = awai
 const { Recovery } = await load('player/recovery.ts')
 const { Progress } = await load('player/progress.ts')
 const { qualityLabel } = await load('player/engine.ts')
-const { readOptions } = await load('embed/options.ts')
+const { readOptions, withoutToken } = await load('embed/options.ts')
+const { readClaims, under } = await load('player/permission.ts')
 
 test('a state is read with nothing in it trusted', () => {
   const live = parseState({ state: 'live', kind: 'channel', title: 'T', broadcast_id: 'br_1', started_ms: 5, replay_playback_id: null, version: 'live.br_1' })
@@ -95,8 +96,32 @@ test('rungs are called what people call them', () => {
 
 test('the address of the page says what to play, and how', () => {
   const read = (address) => readOptions(new URL(address, 'https://host.example'))
-  assert.deepEqual(read('/embed/pb_abc'), { playbackId: 'pb_abc', autoplay: true, muted: true, engine: 'auto' })
-  assert.deepEqual(read('/embed/pb_abc/?autoplay=0&engine=native'), { playbackId: 'pb_abc', autoplay: false, muted: false, engine: 'native' })
+  assert.deepEqual(read('/embed/pb_abc'), { playbackId: 'pb_abc', autoplay: true, muted: true, engine: 'auto', token: null })
+  assert.deepEqual(read('/embed/pb_abc/?autoplay=0&engine=native'), { playbackId: 'pb_abc', autoplay: false, muted: false, engine: 'native', token: null })
   assert.equal(read('/embed/pb_abc?muted=0').muted, false)
   assert.equal(read('/embed/..%2Fsecret').playbackId, '')
+})
+
+test('a token comes behind the # or in the query, and leaves the address', () => {
+  const at = (rest) => new URL(`/embed/pb_abc${rest}`, 'https://host.example')
+  assert.equal(readOptions(at('#token=a.b.c')).token, 'a.b.c')
+  assert.equal(readOptions(at('?muted=0&token=a.b.c')).token, 'a.b.c')
+  assert.equal(withoutToken(at('?muted=0&token=a.b.c')), 'https://host.example/embed/pb_abc?muted=0')
+  assert.equal(withoutToken(at('?muted=0#token=a.b.c')), 'https://host.example/embed/pb_abc?muted=0')
+  assert.equal(withoutToken(at('#chapter-2')), 'https://host.example/embed/pb_abc#chapter-2')
+})
+
+test('addresses go under the token of the moment, whatever they were under before', () => {
+  for (const before of ['', '/t/old.old.old']) {
+    assert.equal(under('new.new.new', `${before}/pb_abc/br_1/720p/3-1.m4s`), '/t/new.new.new/pb_abc/br_1/720p/3-1.m4s')
+    assert.equal(under('n.n.n', `https://host.example${before}/pb_abc/dvr.m3u8`), 'https://host.example/t/n.n.n/pb_abc/dvr.m3u8')
+    assert.equal(under(null, `${before}/pb_abc/dvr.m3u8`), '/pb_abc/dvr.m3u8')
+  }
+})
+
+test('a token says when it expires and how often it is good; anything else says nothing', () => {
+  const token = (claims) => `h.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.s`
+  assert.deepEqual(readClaims(token({ exp: 5, viewer_id: 'ü?>' })), { expMs: 5_000, singleUse: false })
+  assert.deepEqual(readClaims(token({ exp: '5', single_use: true })), { expMs: null, singleUse: true })
+  for (const wrong of ['', 'a', 'a.b', 'a.!.c', 'a.bbbb.c', `${token({})}.x`, token(7)]) assert.equal(readClaims(wrong), null, wrong)
 })

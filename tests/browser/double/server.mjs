@@ -10,7 +10,7 @@ import { PART_TARGET_S, RENDITIONS, SEGMENT_S, loadMedia } from './media.mjs'
 
 const dist = join(dirname(fileURLToPath(import.meta.url)), '../../../origin/player/dist')
 const TARGET_DURATION_S = 4
-const CONTENT_TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.m3u8': 'application/vnd.apple.mpegurl', '.mpd': 'application/dash+xml', '.m4s': 'video/mp4', '.mp4': 'video/mp4', '.json': 'application/json' }
+const CONTENT_TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.m3u8': 'application/vnd.apple.mpegurl', '.mpd': 'application/dash+xml', '.m4s': 'video/mp4', '.mp4': 'video/mp4', '.json': 'application/json', '.jpg': 'image/jpeg' }
 /** The policy that the player promises to work under. */
 const EMBED_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; connect-src 'self'"
 
@@ -21,6 +21,9 @@ export class Double {
   kind = 'channel'
   /** Null, or how every request but the page itself fails: `refuse` hangs up, `503` answers so, `corrupt` spoils media. */
   fault = null
+  /** Null, or the token, or the tokens, that open what is played; those in `ended` have expired. */
+  token = null
+  ended = new Set()
   requests = []
   #state = 'offline'
   #media
@@ -103,7 +106,8 @@ export class Double {
     const send = (status, body, type = '.json') => {
       response.writeHead(status, { 'content-type': CONTENT_TYPES[type] ?? 'application/octet-stream', 'cache-control': 'no-store' }).end(body)
     }
-    const [, head, ...rest] = url.pathname.split('/')
+    const under = /^\/t\/([^/]+)(\/.*)$/.exec(url.pathname)
+    const [, head, ...rest] = (under?.[2] ?? url.pathname).split('/')
     if (head === 'embed') return this.#file(response, 'embed.html', { 'content-security-policy': EMBED_POLICY })
     if (head === 'embed.js') return this.#file(response, 'embed.js')
     if (head === 'player') return this.#file(response, url.pathname)
@@ -112,6 +116,11 @@ export class Double {
     if (head === 'time') return send(200, new Date().toISOString())
     if (head === 'page') return send(200, `<!doctype html><html lang="en"><title>A page</title><h1>A page</h1><script src="/embed.js" data-playback-id="${this.playbackId}" data-title="Concert"></script>`, '.html')
     if (head !== this.playbackId) return send(404, '{}')
+    if (this.token !== null && ![this.token].flat().includes(under?.[1])) {
+      const error = !under ? 'token_missing' : this.ended.has(under[1]) ? 'token_expired' : 'token_invalid'
+      return send(401, JSON.stringify({ error }))
+    }
+    if (rest[0] === 'thumbnail.jpg') return send(200, PICTURE, '.jpg')
     if (rest[0] === 'state.json') return send(200, JSON.stringify(await this.#stateAfter(url.searchParams.get('after'))))
     if (this.#state === 'offline') return send(404, '{}')
     if (rest[0] === 'dvr.m3u8' || rest[0] === 'main.m3u8') return send(200, this.#multivariant(), '.m3u8')
@@ -237,6 +246,9 @@ ${ended ? '' : '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="
     createReadStream(file).pipe(response)
   }
 }
+
+/** A grey JPEG of one pixel. */
+const PICTURE = Buffer.from('/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////////////////////////////////wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAA//EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AN//Z', 'base64')
 
 /** The same boxes around samples that no decoder understands. */
 function spoilt(fragment) {

@@ -34,12 +34,22 @@ export const STATES = [
   { name: 'ended-opened-later', enter: async (double, page, open) => { double.goLive({ historyS: 20 }); double.end(); await open(); await phase(page, 'ended') } },
   { name: 'replay', enter: async (double, page, open) => { double.goLive({ historyS: 60 }); double.end(); double.kind = 'replay'; await open(); await playing(page); await wake(page) } },
   { name: 'not-found', enter: async (double, page, open) => { await open(`${double.url}/embed/pb_nobody`); await phase(page, 'error') } },
+  { name: 'permission', enter: async (double, page, open) => { double.goLive({ historyS: 20 }); double.token = 'a.b.c'; await open(); await phase(page, 'error') } },
+  { name: 'permission-ended', query: '#token=a.b.c', enter: async (double, page, open) => {
+    double.goLive({ historyS: 20 })
+    double.token = 'd.e.f'
+    double.ended.add('a.b.c')
+    await open()
+    await phase(page, 'error')
+  } },
   { name: 'unreachable', enter: async (double, page, open) => { double.fault = '503'; await open(); await phase(page, 'error') } },
 ]
 
 /** Puts the double back to what it was at its start. */
 export function reset(double) {
   double.fault = null
+  double.token = null
+  double.ended.clear()
   double.kind = 'channel'
   double.title = 'Evening concert'
   double.replayPlaybackId = null

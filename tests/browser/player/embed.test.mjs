@@ -263,6 +263,60 @@ test('an unknown address says so, and a refused one too', async () => {
   assert.match(await page.locator('.card').innerText(), /Nothing to watch here/)
 })
 
+const tokenFor = (seconds, id) => ['h', Buffer.from(JSON.stringify({ exp: Math.floor(Date.now() / 1000) + seconds, jti: id })).toString('base64url'), 's'].join('.')
+
+test('what is signed plays with a token that nothing repeats, and asks for the next one in time', async () => {
+  const first = tokenFor(32, 'first')
+  double.goLive({ historyS: 20 })
+  double.token = first
+  await page.goto(`${double.embedUrl}?muted=1#token=${first}`)
+  await moves()
+  assert.equal(page.url(), `${double.embedUrl}?muted=1`, 'the address is without it')
+  await page.waitForFunction(() => window.told.some(({ event, detail }) => event === 'permission' && detail.state === 'expiring'))
+  assert.ok(!JSON.stringify(await page.evaluate(() => window.told)).includes(first), 'no event carries it')
+  nothingWrong()
+})
+
+test('the page around it gives the token, renews it while it plays, and is asked when there is none', async () => {
+  double.goLive({ historyS: 20 })
+  double.token = 'a.b.c'
+  // Before the frame says anything.
+  await page.addInitScript(() => {
+    window.heard = []
+    addEventListener('message', ({ data }) => {
+      if (data?.event === 'permission') window.heard.push(data.detail.state)
+      if (data?.event === 'time') window.position = data.detail.position_s
+    })
+  })
+  await page.goto(`${double.url}/page`)
+  await page.evaluate(() => { window.player = window.Headwater.player('pb_double') })
+  const frame = page.frameLocator('iframe')
+  await frame.getByText('This video needs permission').waitFor()
+  await page.waitForFunction(() => window.heard.at(-1) === 'needed')
+  const goesOn = async () => {
+    const from = await page.evaluate(() => window.position ?? 0)
+    await page.waitForFunction((then) => window.position > then + 0.5, from, { timeout: 20_000 })
+  }
+  await page.evaluate(() => window.player.setToken('a.b.c'))
+  await goesOn()
+  // Renewed by the attribute of the script tag, before the old one ends: nothing is interrupted.
+  double.token = ['a.b.c', 'd.e.f']
+  await page.evaluate(() => { document.querySelector('script[data-playback-id]').dataset.token = 'd.e.f' })
+  while (!double.requests.some((path) => path.startsWith('/t/d.e.f/'))) await new Promise(setImmediate)
+  double.token = 'd.e.f'
+  double.ended.add('a.b.c')
+  double.requests.length = 0
+  await goesOn()
+  await page.waitForFunction(() => window.heard.length === 1)
+  // Ended: the picture stops and says so, until there is another one.
+  double.token = 'g.h.i'
+  double.ended.add('d.e.f')
+  await frame.getByText('Your permission has ended').waitFor({ timeout: 30_000 })
+  await page.waitForFunction(() => window.heard.at(-1) === 'ended')
+  await page.evaluate(() => window.player.setToken('g.h.i'))
+  await goesOn()
+})
+
 for (const { name, query = '', enter } of STATES) {
   test(`no accessibility violation: ${name}`, async () => {
     await enter(double, page, (url = double.embedUrl + query) => page.goto(url))

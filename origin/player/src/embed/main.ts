@@ -1,11 +1,14 @@
 import { Player } from '../player/player.ts'
 import { View } from '../ui/view.ts'
-import { readOptions } from './options.ts'
+import { readOptions, withoutToken } from './options.ts'
 import { linkToPage } from './page-link.ts'
 
 const root = document.getElementById('player')
 if (root) {
-  const options = readOptions(new URL(location.href))
+  const address = new URL(location.href)
+  const options = readOptions(address)
+  // Whoever copies the address, or reads the history, finds no token there.
+  if (options.token) history.replaceState(history.state, '', withoutToken(address))
   const video = document.createElement('video')
   video.playsInline = true
   video.preload = 'auto'

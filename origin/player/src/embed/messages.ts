@@ -12,6 +12,8 @@ export interface Commands {
   mute: { muted: boolean }
   volume: { volume: number }
   rate: { rate: number }
+  /** Another token for what is playing; playback goes on with it. */
+  token: { token: string }
 }
 
 /** From the frame to the page around it. */

@@ -27,6 +27,7 @@ function obey(player: Player, command: string, detail: Record<string, unknown>):
     case 'seek': number('position_s', (value) => player.seek(value)); break
     case 'volume': number('volume', (value) => player.setVolume(value)); break
     case 'rate': number('rate', (value) => player.setRate(value)); break
+    case 'token': if (typeof detail['token'] === 'string') player.setToken(detail['token']); break
     case 'mute': player.setMuted(detail['muted'] !== false); break
   }
 }

@@ -31,6 +31,8 @@ class FramedPlayer {
   unmute(): void { this.#send('mute', { muted: false }) }
   setVolume(volume: number): void { this.#send('volume', { volume }) }
   setRate(rate: number): void { this.#send('rate', { rate }) }
+  /** Gives another token, for instance when `permission` says that the last one is expiring. Playback goes on. */
+  setToken(token: string): void { this.#send('token', { token }) }
 
   /** Calls `listener` at each event of that name; returns a function that ends it. */
   on<K extends keyof PlayerEvents>(name: K, listener: (detail: PlayerEvents[K]) => void): () => void {
@@ -49,7 +51,7 @@ interface HeadwaterGlobal {
   /** The player whose script tag or element has this playback id, or undefined. */
   player(playbackId: string): FramedPlayer | undefined
   /** Puts a player into an element, for pages that are built by script. */
-  embed(into: Element, options: { playbackId: string; autoplay?: boolean; muted?: boolean; title?: string; host?: string }): FramedPlayer
+  embed(into: Element, options: { playbackId: string; autoplay?: boolean; muted?: boolean; title?: string; host?: string; token?: string }): FramedPlayer
 }
 
 const ownScript = document.currentScript instanceof HTMLScriptElement ? document.currentScript : null
@@ -60,6 +62,8 @@ function embed(into: Element, options: Parameters<HeadwaterGlobal['embed']>[1]):
   const url = new URL(`/embed/${encodeURIComponent(options.playbackId)}`, host)
   if (options.autoplay === false) url.searchParams.set('autoplay', '0')
   if (options.muted === false) url.searchParams.set('muted', '0')
+  // Behind the #, where it is sent to nobody.
+  if (options.token) url.hash = `token=${encodeURIComponent(options.token)}`
   const box = document.createElement('div')
   box.dataset['headwaterPlayer'] = options.playbackId
   Object.assign(box.style, { position: 'relative', width: '100%', aspectRatio: '16 / 9', background: '#070b10' })
@@ -86,10 +90,15 @@ const headwater: HeadwaterGlobal = holder.Headwater ?? {
 holder.Headwater = headwater
 
 if (ownScript?.dataset['playbackId']) {
-  const { playbackId, autoplay, muted, title } = ownScript.dataset
+  const { playbackId, autoplay, muted, title, token } = ownScript.dataset
   const place = document.createElement('div')
   ownScript.after(place)
-  headwater.embed(place, {
+  const player = headwater.embed(place, {
     playbackId, autoplay: autoplay !== 'false', muted: muted !== 'false', host: ownHost, ...(title ? { title } : {}),
+    ...(token ? { token } : {}),
   })
+  new MutationObserver(() => {
+    const renewed = ownScript.dataset['token']
+    if (renewed) player.setToken(renewed)
+  }).observe(ownScript, { attributeFilter: ['data-token'] })
 }

@@ -1,3 +1,5 @@
+import type { PermissionState } from './permission.ts'
+
 /** Every event that the player sends to the page around it, with what it carries. */
 export interface PlayerEvents {
   /** The controls stand and commands are heard. */
@@ -15,6 +17,8 @@ export interface PlayerEvents {
   stall: { position_s: number }
   resume: { stalled_ms: number }
   ended: Record<string, never>
+  /** A token is `needed`, `expiring` or has `ended`: the page should give another one. */
+  permission: { state: PermissionState; expires_in_s: number | null }
   /** `fatal` is false while the player still helps itself. */
   error: { code: string; detail: string; fatal: boolean }
 }

@@ -19,9 +19,13 @@ export class HlsEngine implements Engine {
   #hls: Hls | null = null
   #live: boolean | null = null
 
-  constructor(media: HTMLMediaElement, events: EngineEvents) {
+  readonly #address: (address: string) => string
+
+  /** `address` is asked for each request: where it goes at this moment. */
+  constructor(media: HTMLMediaElement, events: EngineEvents, address: (address: string) => string) {
     this.#media = media
     this.#events = events
+    this.#address = address
   }
 
   static isSupported(): boolean {
@@ -30,7 +34,7 @@ export class HlsEngine implements Engine {
 
   load(url: string, startAt: StartAt): void {
     this.destroy()
-    const hls = new Hls(config(startAt))
+    const hls = new Hls(config(startAt, this.#address))
     this.#hls = hls
     hls.on(Hls.Events.MANIFEST_PARSED, () => this.#events.qualitiesChanged())
     hls.on(Hls.Events.LEVELS_UPDATED, () => this.#events.qualitiesChanged())
@@ -130,8 +134,13 @@ export class HlsEngine implements Engine {
   }
 }
 
-function config(startAt: StartAt): Partial<HlsConfig> {
+function config(startAt: StartAt, address: (address: string) => string): Partial<HlsConfig> {
   return {
+    // A token that was renewed holds for what a playlist from before names as well.
+    xhrSetup: (xhr, url) => {
+      const renewed = address(url)
+      if (renewed !== url) xhr.open('GET', renewed, true)
+    },
     lowLatencyMode: true,
     startPosition: startAt === 'edge' ? -1 : startAt,
     maxLiveSyncPlaybackRate: CATCH_UP_RATE,

@@ -7,13 +7,16 @@ export class NativeEngine implements Engine {
   readonly name = 'native'
   readonly #media: HTMLVideoElement & { getStartDate?: () => Date }
   readonly #events: EngineEvents
+  readonly #address: (address: string) => string
   #abort = new AbortController()
   #url = ''
   #live: boolean | null = null
 
-  constructor(media: HTMLVideoElement, events: EngineEvents) {
+  /** `address` is asked at each load: where it goes at this moment. */
+  constructor(media: HTMLVideoElement, events: EngineEvents, address: (address: string) => string) {
     this.#media = media
     this.#events = events
+    this.#address = address
   }
 
   static isSupported(media: HTMLMediaElement): boolean {
@@ -37,7 +40,7 @@ export class NativeEngine implements Engine {
       if (code === MediaError.MEDIA_ERR_DECODE) this.#events.mediaFailed('decode')
       else this.#events.networkFailed(this.#media.error?.message ?? 'load')
     }, { signal })
-    this.#media.src = url
+    this.#media.src = this.#address(url)
   }
 
   resumeLoading(): void {

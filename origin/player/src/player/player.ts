@@ -4,9 +4,10 @@ import { Emitter } from './events.ts'
 import { HeldFrame } from './held-frame.ts'
 import { HlsEngine } from './hls-engine.ts'
 import { NativeEngine } from './native-engine.ts'
+import { Permission } from './permission.ts'
 import { Progress } from './progress.ts'
 import { Recovery } from './recovery.ts'
-import { type ChannelState, type Observation, StateWatch, isOnAir } from './state.ts'
+import { type ChannelState, type Observation, type StateFailure, StateWatch, isOnAir } from './state.ts'
 
 /** What the page's address asks for. */
 export interface Options {
@@ -14,13 +15,15 @@ export interface Options {
   readonly autoplay: boolean
   readonly muted: boolean
   readonly engine: 'auto' | 'hls.js' | 'native'
+  /** For what is signed; null where the page around us gives one later, or none is needed. */
+  readonly token: string | null
 }
 
 /** What fills the stage: `ready` waits for a click, `media` shows pictures, the rest are cards that say what is up. */
 export type Phase = 'loading' | 'offline' | 'ready' | 'media' | 'ended' | 'error'
 
 /** Why there is an error card. Each has its own words and its own way out. */
-export type Problem = 'not-found' | 'refused' | 'unreachable' | 'media' | 'unsupported'
+export type Problem = StateFailure | 'media' | 'unsupported'
 
 /** Everything the controls need to draw themselves, at one moment. Seconds are of the media's own clock. */
 export interface Snapshot {
@@ -69,6 +72,7 @@ export class Player {
   readonly #options: Options
   readonly #clock = new OriginClock()
   readonly #watch: StateWatch
+  readonly #permission: Permission
   readonly #recovery = new Recovery()
   readonly #progress = new Progress()
   #engine: Engine | null = null
@@ -77,6 +81,8 @@ export class Player {
   #problem: Problem | null = null
   #mediaUrl = ''
   #mediaBroadcast: string | null = null
+  /** Where the viewer was when the permission ended. */
+  #deniedAtS = 0
   #live = false
   #wantsEdge = true
   #wantsPlay: boolean
@@ -93,7 +99,9 @@ export class Player {
     this.heldFrame = new HeldFrame(video)
     this.#options = options
     this.#wantsPlay = options.autoplay
-    this.#watch = new StateWatch(`/${options.playbackId}/state.json`, (seen) => this.#observed(seen))
+    this.#permission = new Permission(options.playbackId, (inMs) => this.#tellPermission('expiring', inMs))
+    const state = () => this.#permission.address(`/${options.playbackId}/state.json`)
+    this.#watch = new StateWatch(state, (seen) => this.#observed(seen))
     video.muted = options.muted
     this.#mutedByUs = options.muted
     this.#listenToVideo()
@@ -103,7 +111,9 @@ export class Player {
   }
 
   start(): void {
-    void this.#watch.now()
+    const { token } = this.#options
+    if (token) this.setToken(token)
+    else void this.#watch.now()
     void this.#clock.synchronise('/time').then(() => this.onChange())
   }
 
@@ -140,6 +150,19 @@ export class Player {
       chosenQuality: engine?.chosenQuality() ?? null,
       shownQuality: engine?.shownQuality() ?? null,
     }
+  }
+
+  /** Takes a token for what is signed: the first one, or the next one while it plays. */
+  setToken(token: string): void {
+    void this.#permission.take(token).then(() => {
+      if (this.#phase !== 'error' || this.#problem === null || !isDenied(this.#problem)) return this.#watch.now()
+      if (this.#mediaUrl === '') {
+        this.#setPhase('loading')
+        return this.#watch.now()
+      }
+      this.#load(this.#mediaUrl, this.#live && this.#wantsEdge ? 'edge' : this.#deniedAtS)
+      return this.#watch.now()
+    })
   }
 
   /** The wall clock time of a position in milliseconds since 1970, or null where the media does not say. */
@@ -197,7 +220,9 @@ export class Player {
       this.video.currentTime = this.#engine?.seekWindow()?.start ?? 0
       this.#tryPlay()
     } else {
-      this.#load(mediaUrl(this.#state?.replayPlaybackId ?? this.#options.playbackId), 0)
+      // A token is for one playback id: the channel's shows its last replay as well.
+      const replay = this.#permission.given ? null : this.#state?.replayPlaybackId
+      this.#load(mediaUrl(replay ?? this.#options.playbackId), 0)
     }
   }
 
@@ -234,6 +259,10 @@ export class Player {
   }
 
   #observed(seen: Observation): void {
+    if (!seen.ok && isDenied(seen.failure)) {
+      this.#denied(seen.failure)
+      return
+    }
     if (!seen.ok) {
       const playing = this.#phase === 'media' || this.#phase === 'ended'
       if (!playing) this.#fail(seen.failure, seen.failure, false)
@@ -247,6 +276,21 @@ export class Player {
     else if (this.#phase !== 'media' && !this.#recoveryTimer) this.#offAir(seen.state)
     this.#tellState()
     this.onChange()
+  }
+
+  /** What is in the buffer is not played on: whoever took the permission away means now. */
+  #denied(failure: Denied): void {
+    const again = this.#problem !== failure
+    clearTimeout(this.#recoveryTimer)
+    this.#recoveryTimer = undefined
+    if (this.#phase === 'media') this.#deniedAtS = this.video.currentTime
+    this.#fail(failure, failure, this.#phase === 'media')
+    if (again && failure !== 'refused') this.#tellPermission(failure === 'permission' ? 'needed' : 'ended', null)
+    this.onChange()
+  }
+
+  #tellPermission(state: 'needed' | 'expiring' | 'ended', inMs: number | null): void {
+    this.events.emit('permission', { state, expires_in_s: inMs === null ? null : Math.round(inMs / 1000) })
   }
 
   #onAir(state: ChannelState): void {
@@ -305,11 +349,12 @@ export class Player {
       networkFailed: (detail: string) => this.#networkFailed(detail),
       mediaFailed: (detail: string) => this.#mediaFailed(detail),
     }
+    const { address } = this.#permission
     const native = NativeEngine.isSupported(this.video)
     const wanted = this.#options.engine
-    if (native && (wanted === 'native' || (wanted === 'auto' && prefersNative()))) return new NativeEngine(this.video, events)
-    if (HlsEngine.isSupported()) return new HlsEngine(this.video, events)
-    return native ? new NativeEngine(this.video, events) : null
+    if (native && (wanted === 'native' || (wanted === 'auto' && prefersNative()))) return new NativeEngine(this.video, events, address)
+    if (HlsEngine.isSupported()) return new HlsEngine(this.video, events, address)
+    return native ? new NativeEngine(this.video, events, address) : null
   }
 
   #liveChanged(live: boolean): void {
@@ -474,6 +519,9 @@ export class Player {
   }
 
   #setPhase(phase: Phase, problem: Problem | null = null): void {
+    if (phase === 'ready' && this.video.poster === '') {
+      this.video.poster = this.#permission.address(`/${this.#options.playbackId}/thumbnail.jpg?width=1280`)
+    }
     this.#phase = phase
     this.#problem = problem
     this.#tellState()
@@ -514,6 +562,13 @@ export class Player {
   #liveUrl(): string {
     return mediaUrl(this.#options.playbackId)
   }
+}
+
+/** The origin wants a token, or another one. */
+type Denied = 'permission' | 'permission-ended' | 'refused'
+
+function isDenied(failure: Problem): failure is Denied {
+  return failure === 'permission' || failure === 'permission-ended' || failure === 'refused'
 }
 
 /** Live and replay alike: the playlist from the start of the broadcast, which becomes the replay when it ends. */

@@ -14,7 +14,7 @@ export interface ChannelState {
 }
 
 /** Why the state could not be read: the origin answered with a refusal, or did not answer at all. */
-export type StateFailure = 'not-found' | 'refused' | 'unreachable'
+export type StateFailure = 'not-found' | 'refused' | 'permission' | 'permission-ended' | 'unreachable'
 
 /** One look at the state: either what it is or why it is not known. */
 export type Observation = { readonly ok: true; readonly state: ChannelState } | { readonly ok: false; readonly failure: StateFailure }
@@ -104,7 +104,7 @@ export async function observe(url: string, version: string | null, signal: Abort
   try {
     const response = await fetch(address, { signal: abort.signal, credentials: 'omit' })
     if (response.status === 404 || response.status === 410) return { ok: false, failure: 'not-found' }
-    if (response.status === 401 || response.status === 403) return { ok: false, failure: 'refused' }
+    if (response.status === 401 || response.status === 403) return { ok: false, failure: await refusal(response) }
     if (!response.ok) return { ok: false, failure: 'unreachable' }
     const state = parseState(await response.json())
     return state ? { ok: true, state } : { ok: false, failure: 'unreachable' }
@@ -115,6 +115,17 @@ export async function observe(url: string, version: string | null, signal: Abort
   }
 }
 
+const REFUSALS: Record<string, StateFailure> = {
+  token_missing: 'permission', token_invalid: 'permission',
+  token_expired: 'permission-ended', token_revoked: 'permission-ended', token_used: 'permission-ended',
+}
+
+async function refusal(response: Response): Promise<StateFailure> {
+  const body: unknown = await response.json().catch(() => null)
+  const code = typeof body === 'object' && body !== null ? (body as Record<string, unknown>)['error'] : null
+  return (typeof code === 'string' ? REFUSALS[code] : undefined) ?? 'refused'
+}
+
 /** Looks at the state again and again, at a pace that fits what it saw. */
 export class StateWatch {
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -122,10 +133,11 @@ export class StateWatch {
   /** Ends the look under way; null where there is none. */
   #looking: AbortController | null = null
   #held = false
-  readonly #url: string
+  readonly #url: () => string
   readonly #onObservation: (observation: Observation) => void
 
-  constructor(url: string, onObservation: (observation: Observation) => void) {
+  /** `url` is asked for before each look. */
+  constructor(url: () => string, onObservation: (observation: Observation) => void) {
     this.#url = url
     this.#onObservation = onObservation
   }
@@ -145,8 +157,8 @@ export class StateWatch {
     const startedMs = performance.now()
     const asked = document.hidden ? null : version
     const observation = asked
-      ? await withPlace((mayHold) => observe(this.#url, mayHold ? asked : null, looking.signal))
-      : await observe(this.#url, null, looking.signal)
+      ? await withPlace((mayHold) => observe(this.#url(), mayHold ? asked : null, looking.signal))
+      : await observe(this.#url(), null, looking.signal)
     if (this.#looking !== looking) return
     this.#looking = null
     this.#failures = observation.ok ? 0 : this.#failures + 1

@@ -9,7 +9,15 @@ const PROBLEMS: Record<Problem, { title: string; text: string; action: string | 
   },
   refused: {
     title: 'This video is not open to you', action: null,
-    text: 'Your link may have run out. Go back to the page it came from and open it anew.',
+    text: 'It may be limited to certain places or pages. Open it from the page that shares it.',
+  },
+  permission: {
+    title: 'This video needs permission', action: null,
+    text: 'Open it from the page that shares it, or ask whoever sent you here.',
+  },
+  'permission-ended': {
+    title: 'Your permission has ended', action: 'Try again',
+    text: 'Reload the page that shares this video to go on watching.',
   },
   unreachable: {
     title: 'We can’t reach the stream', action: 'Try now',
