@@ -16,6 +16,7 @@ export const paths = {
   signUp: (next?: string) => withQuery('/sign-up', { next }),
   forgotPassword: () => '/forgot-password',
   resetPassword: (secret: string) => withQuery('/reset-password', { secret }),
+  verifyEmail: (secret: string) => withQuery('/verify-email', { secret }),
   invitation: (secret: string) => withQuery('/invitation', { secret }),
   account: () => '/account',
   newTenant: () => '/new-tenant',

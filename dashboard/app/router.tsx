@@ -17,9 +17,10 @@ export const router = createBrowserRouter([
       { path: '/sign-up', ...page(() => import('../pages/sign-up.tsx')) },
       { path: '/forgot-password', ...page(() => import('../pages/forgot-password.tsx')) },
       { path: '/reset-password', ...page(() => import('../pages/reset-password.tsx')) },
+      { path: '/verify-email', ...page(() => import('../pages/verify-email.tsx')) },
       { path: '/invitation', ...page(() => import('../pages/invitation.tsx')) },
       { path: '/new-tenant', ...page(() => import('../pages/new-tenant.tsx')) },
-      { path: '/account', ...page(() => import('../pages/account.tsx')) },
+      { path: '/account', ...page(() => import('../pages/account/account.tsx')) },
       {
         path: '/t/:tenant/:environment?',
         Component: PlaceLayout,

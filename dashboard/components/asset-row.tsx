@@ -1,5 +1,6 @@
 import './asset-row.css'
 import { Clapperboard } from 'lucide-react'
+import { useState } from 'react'
 import { Link } from 'react-router'
 import { usePlace } from '../app/place.tsx'
 import { type FragmentOf, graphql, readFragment } from '../graphql/index.ts'
@@ -39,10 +40,12 @@ export function AssetBadge({ state, deletesAt }: { state: AssetState; deletesAt:
 }
 
 export function Thumbnail({ url, durationMs }: { url: string | null | undefined; durationMs: number | null }) {
+  // Of a signed replay, or not made yet.
+  const [failed, setFailed] = useState(false)
   return (
     <span className="thumbnail">
       <Clapperboard aria-hidden="true" />
-      {url && <img src={url} alt="" loading="lazy" />}
+      {url && !failed && <img src={url} alt="" loading="lazy" onError={() => setFailed(true)} />}
       {durationMs != null && <span className="thumbnail-time">{duration(durationMs / 1000)}</span>}
     </span>
   )

@@ -85,3 +85,36 @@ test('a deleted asset can be kept for a while', async () => {
   await page.getByText('This asset is being deleted').waitFor({ state: 'detached' })
   await context.close()
 })
+
+test('two people who change one asset, or one endpoint, hear of each other', async () => {
+  const mine = await farm.open({ as: 'ada@example.com' })
+  const { assets, endpoints } = await mine.mock({})
+  const theirs = await farm.open({ as: 'tomas@example.com', keep: true })
+  for (const { page } of [mine, theirs]) {
+    await page.goto(`${HOME}/assets/${assets[0].id}`)
+    await settled(page)
+  }
+  await theirs.page.getByLabel('Title').fill('Renamed by them')
+  await theirs.page.getByRole('button', { name: 'Save' }).click()
+  await theirs.page.getByText('The asset is saved').first().waitFor()
+  await mine.page.getByLabel('Title').fill('Renamed by me')
+  await mine.page.getByRole('button', { name: 'Save' }).click()
+  await mine.page.getByText('Somebody else changed the asset since you read it.').waitFor()
+  await mine.page.getByRole('button', { name: 'Show theirs' }).click()
+  await mine.page.getByRole('heading', { name: 'Renamed by them', level: 1 }).waitFor()
+  assert.equal(await mine.page.getByLabel('Title').inputValue(), 'Renamed by them')
+
+  for (const { page } of [mine, theirs]) {
+    await page.goto(`${HOME}/webhooks/${endpoints[0].id}`)
+    await page.getByRole('button', { name: 'Change…' }).click()
+  }
+  await theirs.page.getByLabel('Description').fill('Theirs')
+  await theirs.page.getByRole('button', { name: 'Save' }).click()
+  await theirs.page.getByRole('heading', { name: 'Theirs', level: 1 }).waitFor()
+  await mine.page.getByLabel('Description').fill('Mine')
+  await mine.page.getByRole('button', { name: 'Save' }).click()
+  await mine.page.getByRole('dialog').getByRole('button', { name: 'Show theirs' }).click()
+  await mine.page.getByRole('heading', { name: 'Theirs', level: 1 }).waitFor()
+  await mine.context.close()
+  await theirs.context.close()
+})

@@ -11,7 +11,7 @@ after(() => farm.close())
 
 const root = new URL('..', import.meta.url).pathname
 const sources = glob(root, ['pages', 'forms', 'components'], /\.tsx$/u).map((file) => readFileSync(root + file, 'utf8')).join('\n')
-const marked = [...sources.matchAll(/@ifServed\(field: "([\w.]+)"\)|served\('([\w.]+)'\)/gu)].map(([, mark, asked]) => mark ?? asked)
+const marked = [...sources.matchAll(/@ifServed\(field: "([\w.]+)"\)|(?:[Ss]erved|\.has|useServed\(\))\('([\w.]+)'\)/gu)].map(([, mark, asked]) => mark ?? asked)
 
 test('every page works without the fields that may be missing, and shows nothing that needs them', async () => {
   assert.ok(marked.length > 8, 'the marks are found')

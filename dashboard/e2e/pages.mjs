@@ -20,10 +20,18 @@ export const PAGES = [
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('alert').waitFor()
   } },
+  { name: 'sign-in-second', to: '/sign-in?challenge=hwc_1' },
   { name: 'sign-up', to: '/sign-up' },
   { name: 'forgot-password', to: '/forgot-password' },
   { name: 'reset-password', to: '/reset-password?secret=x' },
   { name: 'invitation', as: 'new@example.com', to: '/invitation?secret=invitation-of-noor' },
+  { name: 'verify-email', to: '/verify-email?secret=verify-new@example.com' },
+  { name: 'account-factor', as: ADA, to: '/account', then: async ({ page }) => {
+    await page.getByRole('button', { name: 'Set up' }).click()
+    await page.getByLabel('Your password').fill('correct horse battery')
+    await page.getByRole('button', { name: 'Go on' }).click()
+    await page.getByRole('img', { name: 'QR code for the authenticator app' }).waitFor()
+  } },
   { name: 'new-tenant', as: ADA, to: '/new-tenant' },
   { name: 'account', as: ADA, to: '/account' },
   { name: 'welcome', as: ADA, to: `${HOME}/welcome` },
@@ -44,6 +52,14 @@ export const PAGES = [
   } },
   { name: 'channel-live', as: ADA, before: live('Town hall'), to: channel('Town hall') },
   { name: 'channel-issues', as: ADA, before: live('Press room', 'GOP_LONG', 'STARVED'), to: channel('Press room') },
+  { name: 'channel-shed', as: ADA, before: live('Press room', 'RUNGS_REDUCED', 'AV_DRIFT'), to: channel('Press room') },
+  { name: 'channel-signed', as: ADA, to: channel('Town hall', 'embed'), then: async ({ page }) => {
+    await page.getByRole('button', { name: 'New playback id' }).click()
+    await page.getByRole('menuitem', { name: /^Signed/u }).click()
+    await page.getByText('The playback id is made').first().waitFor()
+    await page.getByRole('button', { name: 'Preview' }).click()
+    await page.getByTitle('Preview: Town hall').waitFor()
+  } },
   { name: 'channel-offline', as: ADA, to: channel('Morning show') },
   { name: 'channel-keys', as: ADA, before: live('Town hall'), to: channel('Town hall', 'keys') },
   { name: 'channel-keys-revoke', as: ADA, before: live('Town hall'), to: channel('Town hall', 'keys'), then: async ({ page }) => {

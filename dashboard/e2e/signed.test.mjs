@@ -77,7 +77,7 @@ test('a token is made for a signed playback id, and says what was asked for', as
   const { channels } = await mock({})
   await page.goto(`${HOME}/channels/${channels.find(({ title }) => title === 'Town hall').id}/embed`)
   await page.getByRole('button', { name: 'New playback id' }).click()
-  await page.getByRole('menuitem', { name: 'Signed' }).click()
+  await page.getByRole('menuitem', { name: /^Signed/u }).click()
   await page.getByText('The playback id is made').first().waitFor()
   const signed = await page.getByRole('row').filter({ hasText: 'Signed' }).locator('td').first().innerText()
   await page.goto(`${HOME}/signed-playback/tokens`)

@@ -8,3 +8,8 @@ export const LADDERS = [
   { value: 'ENCODED', name: 'Adaptive, all encoded', about: 'Every rendition is encoded here, the top one too. Steadier quality from unsteady encoders.' },
   { value: 'SOURCE', name: 'Source only', about: 'What you send is what viewers get. The cheapest; slow connections will stall.' },
 ] as const
+
+export const RECORDINGS = [
+  { value: 'RECORD', name: 'Record', about: 'Each broadcast has a replay from its first second on, kept until you delete it.' },
+  { value: 'NONE', name: 'Do not record', about: 'There is no replay: what viewers have not seen live, nobody can see.' },
+] as const

@@ -3,11 +3,12 @@ import { useNavigate } from 'react-router'
 import { usePlace } from '../app/place.tsx'
 import { keepSecret } from '../app/shown-once.ts'
 import { graphql, type VariablesOf } from '../graphql/index.ts'
+import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { ChoiceList, Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/notice.tsx'
-import { LADDERS, LATENCIES } from './channel-choices.ts'
+import { LADDERS, LATENCIES, RECORDINGS } from './channel-choices.ts'
 
 const ChannelCreateMutation = graphql(`
   mutation ChannelCreate($input: ChannelCreateInput!) {
@@ -29,6 +30,8 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
   const [reference, setReference] = useState('')
   const [latencyMode, setLatencyMode] = useState<NonNullable<Input_['latencyMode']>>('LOW')
   const [ladder, setLadder] = useState<NonNullable<Input_['ladder']>['kind']>('DEFAULT')
+  const [recording, setRecording] = useState<NonNullable<Input_['recording']>>('RECORD')
+  const records = useServed()('Channel.recording')
   const { run, busy, errors } = useAction(ChannelCreateMutation, ({ channelCreate }) => channelCreate)
   return (
     <form
@@ -36,7 +39,7 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
       onSubmit={async (event) => {
         event.preventDefault()
         if (busy) return
-        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: { kind: ladder } })
+        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: { kind: ladder }, ...(records && { recording }) })
         if (!done?.channel) return
         if (done.streamKey && done.streamKeySecret) keepSecret(done.channel.id, done.streamKey.id, done.streamKeySecret)
         await navigate(to.channel(done.channel.id))
@@ -53,6 +56,7 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
           </Field>
           <ChoiceList label="Latency" value={latencyMode} onChange={setLatencyMode} choices={LATENCIES} />
           <ChoiceList label="Ladder" value={ladder} onChange={setLadder} choices={LADDERS} />
+          {records && <ChoiceList label="Recording" value={recording} onChange={setRecording} choices={RECORDINGS} />}
         </>
       )}
       <div className="row">

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { graphql } from '../graphql/index.ts'
+import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog, DialogFoot } from '../ui/dialog.tsx'
@@ -14,14 +15,14 @@ export type EventType = ReturnType<typeof graphql.scalar<'WebhookEventType'>>
 const GROUPS: readonly { name: string; types: readonly EventType[] }[] = [
   { name: 'Channels', types: ['CHANNEL_CREATED', 'CHANNEL_UPDATED', 'CHANNEL_ENABLED', 'CHANNEL_DISABLED', 'CHANNEL_DELETED'] },
   { name: 'Stream keys', types: ['STREAM_KEY_CREATED', 'STREAM_KEY_UPDATED', 'STREAM_KEY_REVOKED'] },
-  { name: 'Broadcasts', types: ['BROADCAST_CONNECTED', 'BROADCAST_ACTIVE', 'BROADCAST_DISCONNECTED', 'BROADCAST_IDLE', 'BROADCAST_ENDED'] },
-  { name: 'Assets', types: ['ASSET_CREATED', 'ASSET_READY', 'ASSET_ERRORED', 'ASSET_UPDATED'] },
+  { name: 'Broadcasts', types: ['BROADCAST_CONNECTED', 'BROADCAST_ACTIVE', 'BROADCAST_DISCONNECTED', 'BROADCAST_IDLE', 'BROADCAST_ENDED', 'BROADCAST_HEALTH_CHANGED'] },
+  { name: 'Assets', types: ['ASSET_CREATED', 'ASSET_READY', 'ASSET_ERRORED', 'ASSET_UPDATED', 'ASSET_DELETED'] },
   { name: 'Team', types: ['MEMBER_CREATED', 'MEMBER_UPDATED', 'MEMBER_DELETED'] },
   { name: 'Webhooks', types: ['WEBHOOK_ENDPOINT_DISABLED'] },
 ]
 
 /** `STREAM_KEY_CREATED` as messages have it: `stream_key.created`. */
-export const typeName = (type: EventType) => type.toLowerCase().replace(/_([^_]+)$/u, '.$1')
+export const typeName = (type: EventType) => type.toLowerCase().replace(/^(stream_key|webhook_endpoint|[a-z]+)_/u, '$1.')
 
 const CreateMutation = graphql(`
   mutation WebhookEndpointCreate($input: WebhookEndpointCreateInput!) {
@@ -47,7 +48,7 @@ export interface Endpoint {
 }
 
 /** Makes an endpoint, or changes what one is told. */
-export function EndpointDialog({ edited, onClose, onMade }: { edited?: Endpoint; onClose: () => void; onMade?: (id: string, secret: string) => void }) {
+export function EndpointDialog({ edited, onClose, onMade, onStale }: { edited?: Endpoint; onClose: () => void; onMade?: (id: string, secret: string) => void; onStale?: () => void }) {
   const [url, setUrl] = useState(edited?.url ?? '')
   const [description, setDescription] = useState(edited?.description ?? '')
   const [every, setEvery] = useState<'every' | 'some'>(edited && edited.eventTypes.length > 0 ? 'some' : 'every')
@@ -55,7 +56,8 @@ export function EndpointDialog({ edited, onClose, onMade }: { edited?: Endpoint;
   const create = useAction(CreateMutation, ({ webhookEndpointCreate }) => webhookEndpointCreate)
   const update = useEndpointUpdate()
   const toast = useToast()
-  const { busy, errors } = edited ? update : create
+  const served = useServed()
+  const { busy, errors, codes } = edited ? update : create
   const toggle = (type: EventType) => (on: boolean) => setTypes(on ? [...types, type] : types.filter((one) => one !== type))
   const submit = async () => {
     const told = { url, description, eventTypes: every === 'every' ? [] : [...types] }
@@ -72,7 +74,7 @@ export function EndpointDialog({ edited, onClose, onMade }: { edited?: Endpoint;
   return (
     <Dialog open wide onOpenChange={onClose} title={edited ? 'Change the endpoint' : 'New webhook endpoint'} about="An address of yours that is told what happens, by POST, with a signature.">
       <form className="stack" onSubmit={(event) => { event.preventDefault(); if (!busy) void submit() }}>
-        {errors[''] && <Notice tone="danger">{errors['']}</Notice>}
+        {errors[''] && <Notice tone={codes.includes('STALE') ? 'warn' : 'danger'} act={codes.includes('STALE') && onStale && <Button size="small" onClick={onStale}>Show theirs</Button>}>{errors['']}</Notice>}
         <Field label="Address" error={errors['url']} hint="On the public internet, over https.">{(parts) => <Input {...parts} type="url" required autoFocus maxLength={2000} className="mono" placeholder="https://example.com/hooks" value={url} onChange={(event) => setUrl(event.target.value)} />}</Field>
         <Field label="Description" optional error={errors['description']}>{(parts) => <Input {...parts} maxLength={200} value={description} onChange={(event) => setDescription(event.target.value)} />}</Field>
         <ChoiceList label="Is told" value={every} onChange={setEvery} choices={[{ value: 'every', name: 'Everything', about: 'New kinds of events too.' }, { value: 'some', name: 'What you choose' }]} />
@@ -82,7 +84,7 @@ export function EndpointDialog({ edited, onClose, onMade }: { edited?: Endpoint;
               {GROUPS.map(({ name, types: group }) => (
                 <tr key={name}>
                   <th scope="row">{name}</th>
-                  <td><div className="row gap-3">{group.map((type) => <Check key={type} checked={types.includes(type)} onChange={toggle(type)}>{sentence(typeName(type).split('.')[1]!)}<span className="visually-hidden"> {name.toLowerCase()}</span></Check>)}</div></td>
+                  <td><div className="row gap-3">{group.filter((type) => served(`WebhookEventType.${type}`)).map((type) => <Check key={type} checked={types.includes(type)} onChange={toggle(type)}>{sentence(typeName(type).split('.')[1]!)}<span className="visually-hidden"> {name.toLowerCase()}</span></Check>)}</div></td>
                 </tr>
               ))}
             </tbody>

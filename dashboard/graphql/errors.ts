@@ -32,6 +32,10 @@ export interface UserError {
 /** The messages that belong to single fields, by the last word of their path; the rest under ''. */
 export function byField(errors: readonly UserError[]): Record<string, string> {
   const found: Record<string, string> = {}
-  for (const { field, message } of errors) found[field?.at(-1) ?? ''] ??= message
+  for (const { field, message } of errors) {
+    const name = field?.at(-1) ?? ''
+    // No form has a field for the version that it was opened with.
+    found[name === 'expectedVersion' ? '' : name] ??= message
+  }
   return found
 }

@@ -1,32 +1,20 @@
 import { type DocumentNode, Kind, type SelectionNode, type SelectionSetNode } from '@0no-co/graphql.web'
-import { createContext, useContext, useEffect, useState } from 'react'
-import { type AnyVariables, type Client, createRequest, type Exchange, makeOperation, mapExchange, useClient } from 'urql'
+import { createContext, useContext } from 'react'
+import { type AnyVariables, type Client, createRequest, type Exchange, makeOperation, mapExchange } from 'urql'
 
 /**
- * What the service that answers can do, as `Type.field`. During an upgrade, and on an installation that is older than this
+ * What the service that answers can do, as `Type.field`, and what it can say, as `Enum.VALUE`. During an upgrade, and on an installation that is older than this
  * dashboard, some fields are not there yet: they are marked `@ifServed(field: "Type.field")` in documents and left out.
  */
 export type Served = ReadonlySet<string>
 
-const TYPES = ['Query', 'Mutation', 'Subscription', 'Channel', 'Broadcast', 'Rendition', 'Asset', 'StreamKey', 'SigningKey', 'PlaybackUrls', 'IngestAddresses', 'User'] as const
-const QUERY = `query Served { ${TYPES.map((name) => `${name}: __type(name: "${name}") { fields { name } }`).join(' ')} }`
+const TYPES = ['Query', 'Mutation', 'Subscription', 'Channel', 'Broadcast', 'Rendition', 'Asset', 'StreamKey', 'SigningKey', 'PlaybackUrls', 'IngestAddresses', 'User', 'SignInPayload', 'InvitationCreatePayload', 'WebhookEventType'] as const
+const QUERY = `query Served { ${TYPES.map((name) => `${name}: __type(name: "${name}") { fields { name } enumValues { name } }`).join(' ')} }`
 
 /** Asks once; null when nobody answered. */
 export async function askServed(client: Client): Promise<Served | null> {
-  const { data } = await client.query<Record<string, { fields: { name: string }[] } | null>>(QUERY, {}).toPromise()
-  return data ? new Set(Object.entries(data).flatMap(([type, found]) => (found?.fields ?? []).map(({ name }) => `${type}.${name}`))) : null
-}
-
-/** The same for pages outside any tenant; null until the service has answered. */
-export function useServedAnywhere(): Served | null {
-  const client = useClient()
-  const [served, setServed] = useState<Served | null>(null)
-  useEffect(() => {
-    let gone = false
-    void askServed(client).then((found) => { if (!gone) setServed(found) })
-    return () => { gone = true }
-  }, [client])
-  return served
+  const { data } = await client.query<Record<string, { fields: { name: string }[] | null; enumValues: { name: string }[] | null } | null>>(QUERY, {}).toPromise()
+  return data ? new Set(Object.entries(data).flatMap(([type, found]) => [...(found?.fields ?? []), ...(found?.enumValues ?? [])].map(({ name }) => `${type}.${name}`))) : null
 }
 
 const ServedContext = createContext<Served>(new Set())
@@ -60,9 +48,12 @@ export function prune(document: DocumentNode, served: Served): DocumentNode {
 
 /** Prunes every document on its way out, before the cache sees it. */
 export function servedExchange(served: () => Served): Exchange {
-  const known = new Map<unknown, DocumentNode>()
+  let known = new Map<unknown, DocumentNode>()
+  let by: Served | undefined
   return mapExchange({
     onOperation: (operation) => {
+      if (by !== served()) known = new Map()
+      by = served()
       const document = known.get(operation.query) ?? (createRequest(prune(operation.query as DocumentNode, served()), operation.variables as AnyVariables).query as DocumentNode)
       known.set(operation.query, document)
       return makeOperation(operation.kind, { ...operation, query: document as typeof operation.query }, operation.context)

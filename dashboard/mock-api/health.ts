@@ -38,5 +38,6 @@ export function healthOf(broadcast: Broadcast) {
 export const ISSUES: Record<string, { severity: 'INFO' | 'WARNING' | 'ERROR'; message: string; advice: string }> = {
   GOP_LONG: { severity: 'WARNING', message: 'Keyframes are 8.3 s apart', advice: 'Set the keyframe interval of your encoder to 2 s. Until then the top rendition is encoded again, and viewers join later.' },
   STARVED: { severity: 'ERROR', message: 'The encoder sends less than real time', advice: 'Its connection or its machine is too slow: lower its bit rate to 4,000 kbit/s or use a wired network.' },
+  RUNGS_REDUCED: { severity: 'WARNING', message: '720p is left out', advice: 'The machine cannot encode every rendition in time. Viewers get the others; nothing has to be done in your encoder.' },
   AV_DRIFT: { severity: 'WARNING', message: 'Sound is 120 ms behind the picture', advice: 'Check the sync offset of the audio source in your encoder.' },
 }

@@ -1,5 +1,6 @@
 import { ACTIONS, type Context, failed, inTenant, notFound, record, Refusal, signedIn } from './context.ts'
-import { type Environment, hintOf, id, now, type Role, secret, type Tenant, type User } from './store.ts'
+import { firstStep } from './second-factor.ts'
+import { type Environment, hintOf, id, newUser, now, type Role, secret, type Tenant, type User } from './store.ts'
 import { apiTokenView, invitationView, memberView, tenantSummary, tenantView, userView } from './views.ts'
 
 const DAY_MS = 86_400_000
@@ -13,7 +14,7 @@ export const checkText = (text: string, field: string, max = 100) => {
   if (text.length > max) throw new Refusal('TOO_LONG', field, `This may have at most ${max} characters.`)
 }
 
-function openSession(context: Context, user: User) {
+export function openSession(context: Context, user: User) {
   const session = { id: id('ses'), userId: user.id, secret: secret('s'), userAgent: context.userAgent, ipAddress: '127.0.0.1', createdAt: now(), lastUsedAt: now(), expiresAt: new Date(Date.now() + 30 * DAY_MS).toISOString() }
   context.world.store.sessions.push(session)
   context.setCookie(session.secret)
@@ -47,7 +48,7 @@ export const accountMutations = {
     checkText(input.tenantName, 'tenantName')
     checkPassword(input.password, 'password')
     if (context.world.store.users.some(({ email }) => email === input.email.toLowerCase())) throw new Refusal('TAKEN', 'email', 'An account with this address exists. Sign in instead.')
-    const user = { id: id('usr'), email: input.email.toLowerCase(), name: input.name, password: input.password, createdAt: now() }
+    const user = newUser(input.email.toLowerCase(), input.name, input.password, now(), false)
     context.world.store.users.push(user)
     const tenant = newTenant(context, input.tenantName, user)
     openSession(context, user)
@@ -56,8 +57,7 @@ export const accountMutations = {
   signIn: ({ input }: Input<{ email: string; password: string }>, context: Context) => {
     const user = context.world.store.users.find(({ email }) => email === input.email.toLowerCase())
     if (!user || user.password !== input.password) throw new Refusal('CREDENTIALS', null, 'E-mail or password is wrong.')
-    openSession(context, user)
-    return { user: userView(context, user) }
+    return firstStep(context, user)
   },
   signOut: (_: object, context: Context) => {
     context.world.store.sessions = context.world.store.sessions.filter((session) => session !== context.session)
@@ -90,8 +90,8 @@ export const accountMutations = {
     if (!user) throw new Refusal('EXPIRED', 'secret', 'This link was used or is older than an hour.')
     checkPassword(input.newPassword, 'newPassword')
     user.password = input.newPassword
-    openSession(context, user)
-    return { user: userView(context, user) }
+    context.world.store.sessions = context.world.store.sessions.filter(({ userId }) => userId !== user.id)
+    return { user: null }
   },
 
   tenantCreate: ({ input }: Input<{ name: string }>, context: Context) => {
@@ -139,7 +139,14 @@ export const accountMutations = {
     const invitation = { id: id('inv'), tenantId: tenant.id, email: input.email, role: input.role, invitedById: context.user!.id, secret: secret('invitation'), createdAt: now(), expiresAt: new Date(Date.now() + 7 * DAY_MS).toISOString() }
     store.invitations.push(invitation)
     record(context, 'invitation.create', { id: invitation.id, name: input.email }, null, { email: input.email, role: input.role })
-    return { invitation: invitationView(context, invitation), secret: invitation.secret }
+    return { invitation: invitationView(context, invitation), secret: invitation.secret, mailed: true }
+  },
+  invitationResend: ({ input }: Input<{ id: string }>, context: Context) => {
+    const tenant = inTenant(context, 'MEMBER_WRITE')
+    const row = context.world.store.invitations.find((one) => one.id === input.id && one.tenantId === tenant.id)
+    if (!row) throw notFound()
+    Object.assign(row, { secret: secret('invitation'), expiresAt: new Date(Date.now() + 7 * DAY_MS).toISOString() })
+    return { invitation: invitationView(context, row), secret: row.secret, mailed: true }
   },
   invitationRevoke: ({ input }: Input<{ id: string }>, context: Context) => {
     const tenant = inTenant(context, 'MEMBER_WRITE')

@@ -45,19 +45,19 @@ function disconnect(context: Context, key: StreamKey, channel: Channel) {
 }
 
 export const mediaMutations = {
-  channelCreate: ({ input }: Input<{ title: string; reference?: string; latencyMode?: Channel['latencyMode']; ladder?: { kind: string } }>, context: Context) => {
+  channelCreate: ({ input }: Input<{ title: string; reference?: string; latencyMode?: Channel['latencyMode']; ladder?: { kind: string }; recording?: 'RECORD' | 'NONE' }>, context: Context) => {
     const tenant = inTenant(context, 'CHANNEL_WRITE')
     checkText(input.title, 'title', 200)
     if (input.reference && context.world.store.channels.some((row) => row.tenantId === tenant.id && row.reference === input.reference)) throw new Refusal('TAKEN', 'reference', 'Another channel has this reference.')
     const made = makeChannel(context.world.store, tenant.id, context.environment, input.title, {
-      reference: input.reference ?? null, latencyMode: input.latencyMode ?? 'LOW', ladderKind: input.ladder?.kind ?? 'DEFAULT',
+      reference: input.reference ?? null, latencyMode: input.latencyMode ?? 'LOW', ladderKind: input.ladder?.kind ?? 'DEFAULT', recordingEnabled: input.recording !== 'NONE',
     })
     record(context, 'channel.create', { id: made.channel.id, name: input.title }, null, { title: input.title })
     const key = context.world.store.streamKeys.find((row) => row.channelId === made.channel.id)!
     changed(context, made.channel)
     return { channel: channelView(context, made.channel), streamKey: streamKeyView(context, key), streamKeySecret: made.secret }
   },
-  channelUpdate: ({ input: { id: channelId, expectedVersion, ladder, ...fields } }: Input<{ id: string; expectedVersion: number; ladder?: { kind: string } } & Partial<Channel>>, context: Context) => {
+  channelUpdate: ({ input: { id: channelId, expectedVersion, ladder, recording, ...fields } }: Input<{ id: string; expectedVersion: number; ladder?: { kind: string }; recording?: 'RECORD' | 'NONE' } & Partial<Channel>>, context: Context) => {
     const channel = channelOf(context, 'CHANNEL_WRITE', channelId)
     if (expectedVersion !== channel.version) throw new Refusal('STALE', 'expectedVersion', 'Somebody else changed the channel since you read it.')
     if (fields.title !== undefined) checkText(fields.title, 'title', 200)
@@ -75,6 +75,7 @@ export const mediaMutations = {
       after['ladder'] = ladder.kind
       channel.ladderKind = ladder.kind
     }
+    if (recording) channel.recordingEnabled = recording === 'RECORD'
     Object.assign(channel, after)
     touch(channel)
     if (after['disabled'] === true) simulate.offline(context.world, channel)
@@ -141,14 +142,15 @@ export const mediaMutations = {
     simulate.offline(context.world, channelOf(context, 'BROADCAST_WRITE', broadcast.channelId))
     return { broadcast: broadcastView(context, broadcast) }
   },
-  assetUpdate: ({ input }: Input<{ id: string; expectedVersion: number; title?: string; playbackPolicy?: 'PUBLIC' | 'SIGNED' }>, context: Context) => {
+  assetUpdate: ({ input }: Input<{ id: string; expectedVersion: number; title?: string; playbackPolicy?: 'PUBLIC' | 'SIGNED' | null }>, context: Context) => {
     const asset = assetOf(context, input.id)
     if (input.expectedVersion !== asset.version) throw new Refusal('STALE', 'expectedVersion', 'Somebody else changed the asset since you read it.')
     if (input.title !== undefined) {
       checkText(input.title, 'title', 200)
       asset.title = input.title
     }
-    if (input.playbackPolicy) for (const row of context.world.store.playbackIds) if (row.assetId === asset.id) row.policy = input.playbackPolicy
+    if (input.playbackPolicy !== undefined) asset.playbackPolicy = input.playbackPolicy
+    if (input.playbackPolicy !== undefined) for (const row of context.world.store.playbackIds) if (row.assetId === asset.id) row.policy = input.playbackPolicy ?? 'PUBLIC'
     touch(asset)
     return { asset: assetView(context, asset) }
   },

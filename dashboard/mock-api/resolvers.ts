@@ -16,6 +16,7 @@ const ownAssets = (context: Context) => {
 }
 
 export const queries = {
+  signInOptions: (_: object, { world }: Context) => ({ mail: true, openIdConnect: { name: 'Example ID', startUrl: `${world.origin}/__mock/oidc` } }),
   me: (_: object, context: Context) => context.user && userView(context, context.user),
   viewer: (_: object, context: Context) => {
     const { user, tenant, member, environment } = context

@@ -1,5 +1,5 @@
 import { deliver, makeEndpoint, makeEvent } from './webhooks.ts'
-import { type Asset, type Broadcast, type Channel, ago, emptyStore, hintOf, id, now, type Role, secret, type Store } from './store.ts'
+import { type Asset, type Broadcast, type Channel, ago, emptyStore, hintOf, id, newUser, now, type Role, secret, type Store } from './store.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -42,7 +42,7 @@ export function makeAsset(store: Store, channel: Channel, broadcast: Broadcast |
   const createdAt = more.createdAt ?? now()
   const asset: Asset = {
     id: id('as'), tenantId: channel.tenantId, environment: channel.environment, title: channel.title, state: 'READY', channelId: channel.id,
-    broadcastId: broadcast?.id ?? null, durationMs: null, sizeBytes: null, error: null, createdAt, updatedAt: createdAt, version: 1, deletesAt: null,
+    broadcastId: broadcast?.id ?? null, durationMs: null, sizeBytes: null, error: null, createdAt, updatedAt: createdAt, version: 1, deletesAt: null, playbackPolicy: null,
     hue: (store.assets.length * 47) % 360, ...more,
   }
   store.assets.push(asset)
@@ -59,13 +59,13 @@ export function seed(): Store {
   }
   const [tenant, other] = store.tenants as [Store['tenants'][0], Store['tenants'][0]]
   PEOPLE.forEach(([email, name, role], index) => {
-    const user = { id: id('usr'), email, name, password: PASSWORD, createdAt: ago((190 - index) * DAY) }
+    const user = newUser(email, name, PASSWORD, ago((190 - index) * DAY))
     store.users.push(user)
     store.members.push({ id: id('mem'), tenantId: tenant.id, userId: user.id, role, joinedAt: user.createdAt })
   })
   const [ada] = store.users as [Store['users'][0]]
   store.members.push({ id: id('mem'), tenantId: other.id, userId: ada.id, role: 'ANALYST', joinedAt: ago(30 * DAY) })
-  store.users.push({ id: id('usr'), email: 'new@example.com', name: 'Noor Haddad', password: PASSWORD, createdAt: now() })
+  store.users.push(newUser('new@example.com', 'Noor Haddad', PASSWORD, now(), false))
   store.invitations.push({ id: id('inv'), tenantId: tenant.id, email: 'new@example.com', role: 'DEVELOPER', invitedById: ada.id, secret: 'invitation-of-noor', createdAt: ago(DAY), expiresAt: ago(-6 * DAY) })
   store.sessions.push({ id: id('ses'), userId: ada.id, secret: secret('s'), userAgent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Mobile Safari/604.1', ipAddress: '198.51.100.24', createdAt: ago(9 * DAY), lastUsedAt: ago(5 * HOUR), expiresAt: ago(-20 * DAY) })
   for (const [name, environment, lastUsedAt] of [['Scheduling service', 'LIVE', ago(3 * MINUTE)], ['Continuous integration', 'TEST', ago(2 * DAY)]] as const) {

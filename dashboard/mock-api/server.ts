@@ -6,10 +6,11 @@ import { buildASTSchema, buildSchema, execute, type ExecutionResult, GraphQLErro
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import { type Context, Refusal, type World } from './context.ts'
-import { accountMutations } from './mutations-account.ts'
+import { accountMutations, openSession } from './mutations-account.ts'
 import { mediaMutations } from './mutations-media.ts'
 import { embedPage, thumbnail } from './pictures.ts'
 import { queries, subscriptions } from './resolvers.ts'
+import { secondFactorMutations } from './second-factor.ts'
 import { seed } from './seed.ts'
 import { signingMutations, signingQueries } from './signing.ts'
 import { type Simulated, simulate, startHealth } from './simulate.ts'
@@ -36,7 +37,7 @@ const refusing = (resolve: (args: never, context: Context) => object) => (args: 
   }
 }
 
-const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...mediaMutations, ...signingMutations, ...webhookMutations }).map(([name, resolve]) => [name, refusing(resolve as never)]))
+const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...mediaMutations, ...secondFactorMutations, ...signingMutations, ...webhookMutations }).map(([name, resolve]) => [name, refusing(resolve as never)]))
 const root = { ...queries, ...signingQueries, ...webhookQueries, ...mutations, ...subscriptions }
 
 export function createMock(sdl: string): Mock {
@@ -82,7 +83,12 @@ async function handle(sdl: string, world: World, request: IncomingMessage, respo
   if (pathname === '/graphql') await answer(world, request, response)
   else if (pathname === '/__mock') await control(sdl, world, request, response)
   else if (pathname.startsWith('/__mock/thumbnail/')) send(response, 200, thumbnail(Number.parseInt(pathname.slice(18), 10)), 'image/svg+xml')
-  else if (pathname === '/__mock/download') send(response, 200, 'no media in the mock', 'text/plain')
+  else if (pathname === '/__mock/oidc') {
+    // Whoever comes back from there is Devi.
+    openSession(contextOf(world, request, {}, (value) => response.setHeader('Set-Cookie', `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax`)), world.store.users.find(({ email }) => email === 'dev@example.com')!)
+    response.setHeader('Location', new URL(request.url ?? '/', 'http://mock').searchParams.get('to') ?? '/')
+    send(response, 303, '', 'text/plain')
+  } else if (pathname === '/__mock/download') send(response, 200, 'no media in the mock', 'text/plain')
   else if (pathname.startsWith('/embed/')) {
     const row = world.store.playbackIds.find(({ id }) => id === pathname.slice(7))
     const live = world.store.channels.find(({ id }) => id === row?.channelId)?.state
@@ -155,7 +161,7 @@ async function control(sdl: string, world: World, request: IncomingMessage, resp
   }
   if (signIn) {
     const user = world.store.users.find(({ email }) => email === signIn)!
-    accountMutations.signIn({ input: { email: signIn, password: user.password } }, contextOf(world, request, {}, (value) => response.setHeader('Set-Cookie', `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax`)))
+    openSession(contextOf(world, request, {}, (value) => response.setHeader('Set-Cookie', `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax`)), user)
   }
   send(response, 200, JSON.stringify({ channels: world.store.channels.map(({ id, title, state }) => ({ id, title, state })), assets: world.store.assets.map(({ id, title }) => ({ id, title })), endpoints: world.store.webhookEndpoints.map(({ id, url }) => ({ id, url })) }), 'application/json')
 }

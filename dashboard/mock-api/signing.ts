@@ -91,7 +91,7 @@ export const signingMutations = {
     return {
       playbackToken: {
         token, tokenId, signingKeyId: key.id, playbackId: playbackId.id, expiresAt: new Date(expires * 1000).toISOString(), downloadUrl: null,
-        urls: { hls: `${play}/main.m3u8?token=${token}`, dash: `${play}/manifest.mpd?token=${token}`, embed: `${origin}/embed/${playbackId.id}?token=${token}`, thumbnail: `${play}/thumbnail.jpg?token=${token}` },
+        urls: { hls: `${play}/main.m3u8?token=${token}`, dash: `${play}/manifest.mpd?token=${token}`, embed: `${origin}/embed/${playbackId.id}#token=${token}`, thumbnail: `${play}/thumbnail.jpg?token=${token}` },
       },
     }
   },

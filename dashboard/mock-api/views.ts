@@ -9,7 +9,7 @@ const newest = <Row extends { createdAt: string }>(rows: Row[]) => rows.toSorted
 const INGEST = { rtmp: 'rtmp://ingest.headwater.example:1935/live', rtmps: null, srt: null, whip: null }
 
 export const userView = (context: Context, user: User) => ({
-  __typename: 'User', id: user.id, email: user.email, name: user.name, createdAt: user.createdAt, emailVerified: true, totpEnabled: false,
+  __typename: 'User', id: user.id, email: user.email, name: user.name, createdAt: user.createdAt, emailVerified: user.emailVerified, hasPassword: true, totpEnabledAt: user.totpEnabledAt, recoveryCodesLeft: user.recoveryCodes.length,
   memberships: () => context.world.store.members.filter(({ userId }) => userId === user.id).map((member) => ({ role: member.role, joinedAt: member.joinedAt, tenant: tenantSummary(found(context.world.store.tenants, member.tenantId)!) })),
   sessions: (page: PageArguments) => connection(context.world.store.sessions.filter(({ userId }) => userId === user.id).toReversed(), page, (session) => sessionView(context, session)),
 })
@@ -49,7 +49,7 @@ export const matches = (search: string, ...texts: (string | null)[]) => texts.so
 export const channelView = (context: Context, channel: Channel): Record<string, unknown> => {
   const { store } = context.world
   return {
-    __typename: 'Channel', ...channel, ladder: { kind: channel.ladderKind, passthrough: true, steps: [] }, ingest: INGEST,
+    __typename: 'Channel', ...channel, recording: channel.recordingEnabled ? 'RECORD' : 'NONE', ladder: { kind: channel.ladderKind, passthrough: true, steps: [] }, ingest: INGEST,
     streamKeys: ({ includeInactive, ...page }: PageArguments & { includeInactive?: boolean }) => {
       inTenant(context, 'STREAM_KEY_READ')
       return connection(newest(store.streamKeys.filter((key) => key.channelId === channel.id && (includeInactive || keyState(key) === 'ACTIVE'))), page, (key) => streamKeyView(context, key))
@@ -83,11 +83,12 @@ export const broadcastView = (context: Context, broadcast: Broadcast): Record<st
     durationMs: broadcast.endedAt ? Date.parse(broadcast.endedAt) - Date.parse(broadcast.startedAt) : null,
     source: { videoCodec: 'h264', width: 1920, height: 1080, framerate: 30, bitrateBps: 6_020_000, hasAudio: true },
     renditions: [
-      ...RUNGS.map(([name, width, height, bitrateBps], index) => ({ name, kind: 'VIDEO', width, height, framerate: 30, bitrateBps, passthrough: index === 0 })),
-      { name: 'Audio', kind: 'AUDIO', width: null, height: null, framerate: null, bitrateBps: 160_000, passthrough: true },
+      ...RUNGS.map(([name, width, height, bitrateBps], index) => ({ name, kind: 'VIDEO', width, height, framerate: 30, bitrateBps, passthrough: index === 0, state: broadcast.endedAt ? null : index === 1 && broadcast.issues.some(({ code }) => code === 'RUNGS_REDUCED') ? 'SHED' : 'PRODUCING' })),
+      { name: 'Audio', kind: 'AUDIO', width: null, height: null, framerate: null, bitrateBps: 160_000, passthrough: true, state: broadcast.endedAt ? null : 'PRODUCING' },
     ],
     asset: () => { const asset = found(store.assets, broadcast.assetId); return asset && assetView(context, asset) },
     workerClass: 'GPU',
+    recording: broadcast.assetId ? 'RECORD' : 'NONE',
     health: () => healthOf(broadcast),
   }
 }

@@ -29,7 +29,7 @@ const checkUrl = (url: string) => {
 const touch = (row: WebhookEndpoint) => Object.assign(row, { version: row.version + 1, updatedAt: now() })
 
 export function makeEvent(store: Store, environment: Environment, type: string, objectId: string, createdAt = now()): WebhookEvent {
-  const name = type.toLowerCase().replace(/_([^_]+)$/u, '.$1')
+  const name = type.toLowerCase().replace(/^(stream_key|webhook_endpoint|[a-z]+)_/u, '$1.')
   const event: WebhookEvent = { id: id('evt'), environment, type, objectId, objectType: name.split('.')[0]!, createdAt, body: '' }
   event.body = JSON.stringify({ id: event.id, type: name, timestamp: createdAt, environment, object: { type: event.objectType, id: objectId, sequence: 1 }, cursor: event.id, data: { id: objectId } })
   store.webhookEvents.push(event)

@@ -6,6 +6,8 @@ import { usePlace } from '../app/place.tsx'
 import { AssetBadge } from '../components/asset-row.tsx'
 import { NotFound } from '../components/full-page.tsx'
 import { Page } from '../components/page.tsx'
+import { PlayerFrame } from '../components/player-frame.tsx'
+import { usePlaybackTokenCreate } from '../forms/playback-token.tsx'
 import { explain } from '../graphql/errors.ts'
 import { graphql, type ResultOf } from '../graphql/index.ts'
 import { useServed } from '../graphql/served.ts'
@@ -19,7 +21,7 @@ import { bytes, duration } from '../ui/format.ts'
 import { Notice, Skeleton } from '../ui/notice.tsx'
 import { Time } from '../ui/time.tsx'
 import { useToast } from '../ui/toast.tsx'
-import { PlayerFrame } from './channel/view.tsx'
+import { SignedPreview } from './channel/signed-preview.tsx'
 
 const AssetQuery = graphql(`
   query Asset($id: ID!) {
@@ -29,13 +31,14 @@ const AssetQuery = graphql(`
       downloadUrl @ifServed(field: "Asset.downloadUrl")
       channel { id title }
       broadcast { id startedAt endedAt source { videoCodec width height framerate } renditions { name kind } }
+      playbackPolicy @ifServed(field: "Asset.playbackPolicy")
       playbackIds { id policy urls { embed hls dash } }
     }
   }
 `)
 const UpdateMutation = graphql(`
   mutation AssetUpdate($input: AssetUpdateInput!) {
-    assetUpdate(input: $input) { asset { id title version playbackIds { id policy urls { embed hls dash } } } userErrors { code field message } }
+    assetUpdate(input: $input) { asset { id title version playbackPolicy @ifServed(field: "Asset.playbackPolicy") playbackIds { id policy urls { embed hls dash } } } userErrors { code field message } }
   }
 `)
 const DeleteMutation = graphql(`
@@ -52,6 +55,7 @@ const RestoreMutation = graphql(`
 type Asset = NonNullable<ResultOf<typeof AssetQuery>['asset']>
 
 const POLICIES = [
+  { value: 'FOLLOW', name: 'As its channel', about: 'Public where the channel has a public playback id, signed where all of them are.' },
   { value: 'PUBLIC', name: 'Public', about: 'Whoever has the address can watch.' },
   { value: 'SIGNED', name: 'Signed', about: 'Only with a token that your server makes for each viewer.' },
 ] as const
@@ -71,6 +75,7 @@ export default function AssetPage() {
   const { asset } = data
   if (!asset) return <NotFound inside />
   const playback = asset.playbackIds.find(({ policy }) => policy === 'PUBLIC') ?? asset.playbackIds[0]
+  const gone = asset.deletesAt !== null && asset.deletesAt !== undefined || asset.state === 'DELETED'
   const undo = async () => {
     if (!(await restore.attempt({ id }))) toast({ title: `${asset.title} is kept` })
   }
@@ -81,9 +86,9 @@ export default function AssetPage() {
       beside={<AssetBadge state={asset.state} deletesAt={asset.deletesAt} />}
       actions={(
         <>
-          {asset.downloadUrl && !asset.deletesAt && <a className={buttonStyle()} href={asset.downloadUrl} download><Download aria-hidden="true" />Download</a>}
-          {can('ASSET_WRITE') && served('Mutation.assetDelete') && !asset.deletesAt && (
-            <Button tone="quiet-danger" disabledBecause={asset.state === 'RECORDING' && 'It is still being recorded. End the broadcast first.'} onClick={() => setDeleting(true)}><Trash2 aria-hidden="true" />Delete</Button>
+          {asset.downloadUrl && !gone && playback && <DownloadLink url={asset.downloadUrl} playback={playback} />}
+          {can('ASSET_WRITE') && served('Mutation.assetDelete') && !gone && (
+            <Button tone="quiet-danger" disabledBecause={(asset.state === 'RECORDING' && 'It is still being recorded. End the broadcast first.') || (asset.state === 'PREPARING' && 'The last of it is being stored. In a moment it can be deleted.')} onClick={() => setDeleting(true)}><Trash2 aria-hidden="true" />Delete</Button>
           )}
         </>
       )}
@@ -96,10 +101,11 @@ export default function AssetPage() {
       {asset.error && <Notice tone="danger" title="This replay is not whole">{asset.error}</Notice>}
       <div className="grid-2">
         <div className="stack gap-5">
-          {playback?.policy === 'PUBLIC' && !asset.deletesAt
+          {playback?.policy === 'PUBLIC' && !gone
             ? <PlayerFrame url={playback.urls.embed} title={`Player: ${asset.title}`} />
-            : <div className="player-box" style={{ display: 'grid', placeItems: 'center', color: '#b3c0cd' }}>{asset.deletesAt ? 'It no longer plays.' : 'It needs a signed token to play.'}</div>}
-          {playback && <Card title="Addresses"><div className="stack gap-3"><CopyField label="Page" value={playback.urls.embed} /><CopyField label="HLS" value={playback.urls.hls} /><CopyField label="DASH" value={playback.urls.dash} /></div></Card>}
+            : playback && !gone ? <SignedPreview playbackId={playback.id} title={`Player: ${asset.title}`} />
+              : <div className="player-box player-empty">It no longer plays.</div>}
+          {playback && !gone && <Card title="Addresses"><div className="stack gap-3"><CopyField label="Page" value={playback.urls.embed} /><CopyField label="HLS" value={playback.urls.hls} /><CopyField label="DASH" value={playback.urls.dash} /></div></Card>}
         </div>
         <div className="stack gap-5">
           <Card title="About">
@@ -115,7 +121,7 @@ export default function AssetPage() {
               ]}
             />
           </Card>
-          {can('ASSET_WRITE') && served('Mutation.assetUpdate') && !asset.deletesAt && <Publish key={asset.version} asset={asset} onStale={() => again({ requestPolicy: 'network-only' })} />}
+          {can('ASSET_WRITE') && served('Mutation.assetUpdate') && !gone && <Publish key={asset.version} asset={asset} onStale={() => again({ requestPolicy: 'network-only' })} />}
         </div>
       </div>
       <Confirm
@@ -135,10 +141,26 @@ export default function AssetPage() {
   )
 }
 
+/** Signed replays are downloaded with a token of their own, by those who may make one. */
+function DownloadLink({ url, playback }: { url: string; playback: Asset['playbackIds'][number] }) {
+  const { can } = usePlace()
+  const served = useServed()
+  const toast = useToast()
+  const { run, busy } = usePlaybackTokenCreate()
+  const name = <><Download aria-hidden="true" />Download</>
+  if (playback.policy === 'PUBLIC') return <a className={buttonStyle()} href={url} download>{name}</a>
+  const download = async () => {
+    const token = (await run({ playbackId: playback.id, downloadable: true }))?.playbackToken
+    if (token?.downloadUrl) location.assign(token.downloadUrl)
+    else toast({ tone: 'danger', title: 'It cannot be downloaded now' })
+  }
+  return <Button busy={busy} disabledBecause={!(served('Mutation.playbackTokenCreate') && can('PLAYBACK_TOKEN_CREATE')) && 'It needs a playback token that allows it.'} onClick={() => void download()}>{name}</Button>
+}
+
 function Publish({ asset, onStale }: { asset: Asset; onStale: () => void }) {
-  const policy = asset.playbackIds.some((one) => one.policy === 'PUBLIC') ? 'PUBLIC' : 'SIGNED'
+  const policy = asset.playbackPolicy ?? 'FOLLOW'
   const [title, setTitle] = useState(asset.title)
-  const [chosen, setChosen] = useState<'PUBLIC' | 'SIGNED'>(policy)
+  const [chosen, setChosen] = useState<(typeof POLICIES)[number]['value']>(policy)
   const toast = useToast()
   const { run, busy, errors, codes } = useAction(UpdateMutation, ({ assetUpdate }) => assetUpdate)
   const changed = title !== asset.title || chosen !== policy
@@ -147,14 +169,14 @@ function Publish({ asset, onStale }: { asset: Asset; onStale: () => void }) {
       onSubmit={async (event) => {
         event.preventDefault()
         if (busy || !changed) return
-        const done = await run({ id: asset.id, expectedVersion: asset.version, ...(title !== asset.title && { title }), ...(chosen !== policy && { playbackPolicy: chosen }) })
+        const done = await run({ id: asset.id, expectedVersion: asset.version, ...(title !== asset.title && { title }), ...(chosen !== policy && { playbackPolicy: chosen === 'FOLLOW' ? null : chosen }) })
         if (done) toast({ title: 'The asset is saved' })
       }}
     >
       <Card title="Publishing" foot={<Button type="submit" tone="primary" busy={busy} disabledBecause={!changed && 'Nothing is changed yet.'}>Save</Button>}>
         <div className="stack">
           {errors[''] && <Notice tone={codes.includes('STALE') ? 'warn' : 'danger'} act={codes.includes('STALE') && <Button size="small" onClick={onStale}>Show theirs</Button>}>{errors['']}</Notice>}
-          <Field label="Title" error={errors['title']}>{(parts) => <Input {...parts} required maxLength={200} value={title} onChange={(event) => setTitle(event.target.value)} />}</Field>
+          <Field label="Title" error={errors['title']}>{(parts) => <Input {...parts} required maxLength={200} dir="auto" value={title} onChange={(event) => setTitle(event.target.value)} />}</Field>
           <ChoiceList label="Who may watch" value={chosen} onChange={setChosen} choices={POLICIES} />
         </div>
       </Card>

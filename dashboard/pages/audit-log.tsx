@@ -30,8 +30,8 @@ type Entry = NonNullable<ResultOf<typeof AuditQuery>['tenant']>['auditLog']['nod
 
 const ACTIONS = [
   'channel.create', 'channel.update', 'channel.delete', 'stream_key.create', 'stream_key.update', 'stream_key.rotate', 'stream_key.revoke',
-  'playback_id.create', 'playback_id.delete', 'signing_key.create', 'signing_key.revoke', 'playback_token.revoke', 'playback_viewer.revoke', 'api_token.create', 'api_token.revoke', 'member.update', 'member.remove',
-  'invitation.create', 'invitation.accept', 'invitation.revoke', 'webhook_endpoint.create', 'webhook_endpoint.update',
+  'playback_id.create', 'playback_id.delete', 'signing_key.create', 'signing_key.revoke', 'playback_token.create', 'playback_token.revoke', 'playback_viewer.revoke', 'broadcast.end', 'asset.update', 'asset.delete', 'asset.restore', 'api_token.create', 'api_token.revoke', 'member.update', 'member.remove',
+  'invitation.create', 'invitation.resend', 'invitation.accept', 'invitation.revoke', 'webhook_endpoint.create', 'webhook_endpoint.update',
   'webhook_endpoint.rotate_secret', 'webhook_endpoint.delete', 'tenant.create', 'tenant.update',
 ]
 const PERIODS = [['', 'All time'], ['1', 'Last day'], ['7', 'Last week'], ['30', 'Last 30 days']] as const

@@ -77,7 +77,7 @@ export default function ChannelsPage() {
           loading={fetching}
           error={error}
           onRetry={() => again({ requestPolicy: 'network-only' })}
-          columns={[{ name: 'Title', sort: 'title' }, { name: 'State' }, { name: 'On air', wideOnly: true }, { name: 'Latency', wideOnly: true }, { name: 'Created', sort: 'created', align: 'end' }]}
+          columns={[{ name: 'Title', sort: 'title' }, { name: 'State' }, { name: 'On air', wideOnly: true }, { name: 'Latency', wideOnly: true }, { name: 'Created', sort: 'created', align: 'end', wideOnly: true }]}
           sort={{
             by: byTitle ? 'title' : 'created',
             descending,
@@ -95,7 +95,7 @@ export default function ChannelsPage() {
               <td><ChannelBadge state={channel.state} /></td>
               <td className="wide-only">{channel.broadcast ? <Since from={channel.broadcast.startedAt} /> : <span className="faint">–</span>}</td>
               <td className="wide-only">{sentence(channel.latencyMode)}</td>
-              <td className="end"><Time at={channel.createdAt} /></td>
+              <td className="end wide-only"><Time at={channel.createdAt} /></td>
             </tr>
           ))}
         />

@@ -1,9 +1,9 @@
 import { useState } from 'react'
 import { Link } from 'react-router'
+import { useServedAnywhere } from '../app/account.tsx'
 import { paths } from '../app/paths.ts'
 import { AuthPage, NoMailPage } from '../components/auth-page.tsx'
 import { graphql } from '../graphql/index.ts'
-import { useServedAnywhere } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Field, Input } from '../ui/field.tsx'
@@ -19,8 +19,8 @@ export default function ForgotPasswordPage() {
   const [email, setEmail] = useState('')
   const [sent, setSent] = useState(false)
   const served = useServedAnywhere()
-  const { run, busy, errors } = useAction(RequestMutation, ({ passwordResetRequest }) => passwordResetRequest)
-  if (served && !served.has('Mutation.passwordResetRequest')) return <NoMailPage />
+  const { run, busy, errors, codes } = useAction(RequestMutation, ({ passwordResetRequest }) => passwordResetRequest)
+  if ((served && !served.has('Mutation.passwordResetRequest')) || codes.includes('STATE')) return <NoMailPage />
   return (
     <AuthPage title="Reset your password" foot={<Link to={paths.signIn()}>Back to sign in</Link>}>
       {sent ? (

@@ -1,11 +1,10 @@
 import { useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
-import { useAccount } from '../app/account.tsx'
+import { useAccount, useServedAnywhere } from '../app/account.tsx'
 import { paths } from '../app/paths.ts'
 import { AuthPage, NoMailPage } from '../components/auth-page.tsx'
 import { PasswordField } from '../forms/password.tsx'
 import { graphql } from '../graphql/index.ts'
-import { useServedAnywhere } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Notice } from '../ui/notice.tsx'
@@ -34,8 +33,8 @@ export default function ResetPasswordPage() {
           event.preventDefault()
           if (busy || !(await run({ secret: params.get('secret') ?? '', newPassword: password }))) return
           reset()
-          toast({ title: 'Your password is changed' })
-          await navigate(paths.home(), { replace: true })
+          toast({ title: 'Your password is changed', about: 'Sign in with it.' })
+          await navigate(paths.signIn(), { replace: true })
         }}
       >
         {(errors[''] || errors['secret']) && (

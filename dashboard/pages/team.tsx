@@ -7,6 +7,7 @@ import { ListSearch, ListTable, useListState } from '../components/list.tsx'
 import { Page } from '../components/page.tsx'
 import { roleName, ROLES, type Role } from '../components/roles.ts'
 import { graphql, type ResultOf } from '../graphql/index.ts'
+import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Avatar, Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
@@ -36,8 +37,11 @@ const TeamQuery = graphql(`
 `)
 const InviteMutation = graphql(`
   mutation InvitationCreate($input: InvitationCreateInput!) {
-    invitationCreate(input: $input) { invitation { id email } secret userErrors { code field message } }
+    invitationCreate(input: $input) { invitation { id email } secret mailed @ifServed(field: "InvitationCreatePayload.mailed") userErrors { code field message } }
   }
+`)
+const ResendMutation = graphql(`
+  mutation InvitationResend($input: InvitationResendInput!) { invitationResend(input: $input) { invitation { id expiresAt } secret mailed userErrors { code field message } } }
 `)
 const WithdrawMutation = graphql(`
   mutation InvitationRevoke($input: InvitationRevokeInput!) { invitationRevoke(input: $input) { revokedId userErrors { code field message } } }
@@ -141,7 +145,16 @@ export default function TeamPage() {
 function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
   const { can } = usePlace()
   const [withdrawing, setWithdrawing] = useState<Invitation | null>(null)
+  const [link, setLink] = useState<LinkMade | null>(null)
+  const served = useServed()
+  const toast = useToast()
   const withdraw = useAction(WithdrawMutation, ({ invitationRevoke }) => invitationRevoke)
+  const resend = useAction(ResendMutation, ({ invitationResend }) => invitationResend)
+  const again = async ({ id, email }: Invitation) => {
+    const done = await resend.run({ id })
+    if (done?.secret) setLink({ email, secret: done.secret, mailed: done.mailed })
+    else toast({ tone: 'danger', title: 'The invitation could not be sent again' })
+  }
   return (
     <Card title="Open invitations" flush>
       <ListTable
@@ -158,10 +171,18 @@ function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
             <td>{roleName(invitation.role)}</td>
             <td className="wide-only">{invitation.invitedBy?.name ?? <span className="faint">Somebody who left</span>}</td>
             <td className="wide-only"><Time at={invitation.expiresAt} /></td>
-            <td className="end">{can('MEMBER_WRITE') && <Button tone="quiet-danger" size="small" aria-label={`Withdraw the invitation of ${invitation.email}`} onClick={() => setWithdrawing(invitation)}>Withdraw</Button>}</td>
+            <td className="end">
+              {can('MEMBER_WRITE') && (
+                <Menu trigger={<Button tone="quiet" size="small" icon aria-label={`Acts on the invitation of ${invitation.email}`}><Ellipsis aria-hidden="true" /></Button>}>
+                  {served('Mutation.invitationResend') && <><MenuItem onSelect={() => void again(invitation)}>Send again</MenuItem><MenuLine /></>}
+                  <MenuItem danger onSelect={() => setWithdrawing(invitation)}>Withdraw…</MenuItem>
+                </Menu>
+              )}
+            </td>
           </tr>
         ))}
       />
+      {link && <LinkDialog {...link} onClose={() => setLink(null)} />}
       <Confirm
         open={withdrawing !== null}
         onOpenChange={() => setWithdrawing(null)}
@@ -174,20 +195,32 @@ function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
   )
 }
 
+interface LinkMade { email: string; secret: string; mailed: boolean }
+
+/** The link of an invitation, the one time that it is shown. */
+function LinkDialog({ email, secret, mailed, onClose }: LinkMade & { onClose: () => void }) {
+  return (
+    <Dialog
+      open
+      sticky
+      onOpenChange={onClose}
+      title={`${email} is invited`}
+      about={mailed ? 'The link is on its way by e-mail. You can hand it over yourself as well: it is shown now and never again.' : 'Hand this link over: it is shown now and never again.'}
+    >
+      <CopyField label="Invitation link" value={new URL(paths.invitation(secret), location.origin).href} />
+      <p className="quiet small">It lets in whoever signs in with that address, once, within seven days.</p>
+      <DialogFoot><Button tone="primary" onClick={onClose}>Done</Button></DialogFoot>
+    </Dialog>
+  )
+}
+
 function InviteDialog({ onClose }: { onClose: () => void }) {
   const { viewer } = usePlace()
   const [email, setEmail] = useState('')
   const [role, setRole] = useState<Role>('DEVELOPER')
-  const [link, setLink] = useState<string | null>(null)
+  const [link, setLink] = useState<LinkMade | null>(null)
   const { run, busy, errors } = useAction(InviteMutation, ({ invitationCreate }) => invitationCreate)
-  if (link) {
-    return (
-      <Dialog open sticky onOpenChange={onClose} title={`${email} is invited`} about="Hand this link over: it is shown now and never again. It lets in whoever signs in with that address, once, within seven days.">
-        <CopyField label="Invitation link" value={link} />
-        <DialogFoot><Button tone="primary" onClick={onClose}>Done</Button></DialogFoot>
-      </Dialog>
-    )
-  }
+  if (link) return <LinkDialog {...link} onClose={onClose} />
   return (
     <Dialog open onOpenChange={onClose} title={`Invite to ${viewer.tenant.name}`}>
       <form
@@ -195,7 +228,7 @@ function InviteDialog({ onClose }: { onClose: () => void }) {
         onSubmit={async (event) => {
           event.preventDefault()
           const done = busy ? null : await run({ email, role })
-          if (done?.secret) setLink(new URL(paths.invitation(done.secret), location.origin).href)
+          if (done?.secret) setLink({ email, secret: done.secret, mailed: done.mailed ?? false })
           else if (done) onClose()
         }}
       >

@@ -27,11 +27,12 @@ const INDEX: &str = "index.html";
 const NONCE_MARK: &str = "CSP_NONCE";
 const NONCE_BYTES: usize = 16;
 /// First words of the dashboard's addresses, as `dashboard/app/router.tsx` has them.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "sign-in",
     "sign-up",
     "forgot-password",
     "reset-password",
+    "verify-email",
     "invitation",
     "new-tenant",
     "account",
@@ -101,14 +102,14 @@ pub(super) fn page(api: &Api, status: StatusCode) -> Response {
     response
 }
 
-/// Scripts, styles and connections of our own origin, and the player's page in a frame.
+/// Scripts, styles and connections of our own origin, the player's page in a frame, and the pictures of replays beside it.
 fn policy(nonce: &str, playback_origin: &str) -> String {
     let player: String = playback_origin
         .chars()
         .filter(|c| c.is_ascii_graphic() && !matches!(c, ';' | ','))
         .collect();
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data: {player}; font-src 'self'; \
          connect-src 'self'; frame-src {player}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }

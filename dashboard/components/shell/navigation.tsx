@@ -62,8 +62,9 @@ export function useSignOut() {
   const navigate = useNavigate()
   return async () => {
     await signOut({})
-    reset()
+    // Away first: the page that was left would ask to come back to it.
     await navigate(paths.signIn())
+    reset()
   }
 }
 

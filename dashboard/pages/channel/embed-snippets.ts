@@ -27,7 +27,8 @@ const TOKEN = 'TOKEN'
 export function embedSnippets(options: EmbedOptions): readonly { id: string; name: string; about: string; code: string }[] {
   const { url, playbackId, title, autoplay, muted, signed } = options
   const plain = new URL(embedUrl(url, options))
-  if (signed) plain.searchParams.set('token', TOKEN)
+  // Behind a #, which browsers send to no server.
+  if (signed) plain.hash = `token=${TOKEN}`
   const address = plain.href
   const source = signed ? `{\`${address.replace(TOKEN, '${token}')}\`}` : `{${JSON.stringify(address)}}`
   const frame = {
@@ -40,7 +41,7 @@ export function embedSnippets(options: EmbedOptions): readonly { id: string; nam
     id: 'script',
     name: 'Script',
     about: 'Puts the player where the tag stands, and gives your page its events and controls.',
-    code: `<script\n  src="${attribute(new URL('/embed.js', url).href)}"\n  data-playback-id="${attribute(playbackId)}"\n  data-title="${attribute(title)}"${autoplay ? '' : '\n  data-autoplay="false"'}${muted ? '' : '\n  data-muted="false"'}\n></script>`,
+    code: `<script\n  src="${attribute(new URL('/embed.js', url).href)}"\n  data-playback-id="${attribute(playbackId)}"\n  data-title="${attribute(title)}"${signed ? `\n  data-token="${TOKEN}"` : ''}${autoplay ? '' : '\n  data-autoplay="false"'}${muted ? '' : '\n  data-muted="false"'}\n></script>`,
   }
   const react = {
     id: 'react',
@@ -48,5 +49,5 @@ export function embedSnippets(options: EmbedOptions): readonly { id: string; nam
     about: signed ? 'A component without a dependency. Fetch the token from your server first.' : 'A component without a dependency.',
     code: `export function Player(${signed ? '{ token }' : ''}) {\n  return (\n    <iframe\n      src=${source}\n      title={${JSON.stringify(title)}}\n      style={{ width: '100%', aspectRatio: '16 / 9', border: 0 }}\n      allow="${ALLOW}"\n      allowFullScreen\n    />\n  )\n}`,
   }
-  return signed ? [frame, react] : [frame, script, react]
+  return [frame, script, react]
 }

@@ -2,6 +2,7 @@ import { Ellipsis, Plus } from 'lucide-react'
 import { useState } from 'react'
 import { useQuery } from 'urql'
 import { usePlace } from '../../app/place.tsx'
+import { PlayerFrame } from '../../components/player-frame.tsx'
 import { graphql } from '../../graphql/index.ts'
 import { explain } from '../../graphql/errors.ts'
 import { useAction } from '../../graphql/use.ts'
@@ -19,7 +20,6 @@ import { Time } from '../../ui/time.tsx'
 import { useToast } from '../../ui/toast.tsx'
 import { embedSnippets, embedUrl } from './embed-snippets.ts'
 import { SignedPreview } from './signed-preview.tsx'
-import { PlayerFrame } from './view.tsx'
 
 const EmbedQuery = graphql(`
   query Embed($id: ID!) {

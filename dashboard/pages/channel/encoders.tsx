@@ -10,7 +10,7 @@ import { Notice, Skeleton } from '../../ui/notice.tsx'
 import { Tabs } from '../../ui/tabs.tsx'
 import { encoderSettings, ffmpegCommand, larixLink, PLACEHOLDER_KEY } from './encoder-settings.ts'
 
-const QrCode = lazy(() => import('./qr-code.tsx'))
+const QrCode = lazy(() => import('../../components/qr-code.tsx'))
 
 export const EncodersFragment = graphql(`
   fragment Encoders_channel on Channel {

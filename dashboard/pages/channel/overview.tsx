@@ -33,7 +33,8 @@ export const LiveFragment = graphql(`
       workerClass @ifServed(field: "Broadcast.workerClass")
       viewers @ifServed(field: "Broadcast.viewers")
       source { videoCodec width height framerate bitrateBps hasAudio }
-      renditions { name kind width height framerate bitrateBps passthrough }
+      recording @ifServed(field: "Broadcast.recording")
+      renditions { name kind width height framerate bitrateBps passthrough state @ifServed(field: "Rendition.state") }
     }
   }
 `)
@@ -54,13 +55,13 @@ export function Overview({ past: broadcasts, setup, live, view }: OverviewProps)
   const isOnAir = onAir(channel.state)
   // A broadcast that began and ended while the page was open counts as well.
   const seen = useRef(false)
-  seen.current ||= channel.broadcast !== null
+  seen.current ||= channel.broadcast !== null && channel.state !== 'CONNECTING'
   const first = broadcasts.totalCount === 0 && !seen.current
   if (channel.state === 'DISABLED') {
     return <Notice tone="warn" title="This channel is disabled" act={<LinkButton size="small" to={to.channel(channel.id, 'settings')}>Settings</LinkButton>}>No publisher is let in until it is enabled again.</Notice>
   }
   // Until pictures exist there is nothing to play: the settings have the room.
-  if (!channel.broadcast && first) {
+  if (first) {
     return (
       <div className="grid-2">
         <Encoders channel={encoders} />
@@ -142,6 +143,7 @@ function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
             ['Since', <Since key="since" from={broadcast.startedAt} />],
             broadcast.viewers != null && ['Viewers', count(broadcast.viewers)],
             ['Latency', sentence(latencyMode)],
+            broadcast.recording && ['Recording', broadcast.recording === 'RECORD' ? 'Yes' : 'No'],
           ]}
         />
         <Facts
@@ -171,6 +173,7 @@ function Renditions({ live }: { live: FragmentOf<typeof LiveFragment> }) {
   const top = Math.max(1, ...renditions.map(({ bitrateBps }) => bitrateBps ?? 0))
   return (
     <Card title="Renditions" about="What viewers can choose between, made now." actions={workerClass && <Badge tone="accent">{workerClass === 'PASSTHROUGH' ? 'Passthrough' : `${workerClass} worker`}</Badge>}>
+      {renditions.some(({ state }) => state === 'SHED') && <div style={{ marginBottom: 'var(--space-4)' }}><Notice tone="warn">The machine cannot encode everything in time. What is left out comes back by itself; viewers get the others.</Notice></div>}
       {renditions.length === 0 ? <p className="quiet">The first rendition is being prepared.</p> : (
         <ul className="renditions">
           {renditions.map((rendition) => (
@@ -178,7 +181,7 @@ function Renditions({ live }: { live: FragmentOf<typeof LiveFragment> }) {
               <span className="rendition-name">{rendition.name}</span>
               <div>
                 <div className="rendition-bar" aria-hidden="true"><span style={{ width: `${Math.max(2, (100 * (rendition.bitrateBps ?? 0)) / top)}%` }} /></div>
-                <span className="faint">{rendition.kind === 'VIDEO' ? `${rendition.width}×${rendition.height}` : 'Sound'}{rendition.passthrough && ', untouched'}</span>
+                <span className="faint">{rendition.kind === 'VIDEO' ? `${rendition.width}×${rendition.height}` : 'Sound'}{rendition.passthrough && ', untouched'}</span>{rendition.state === 'SHED' && <> <Badge tone="warn">Left out</Badge></>}
               </div>
               <span className="numeric">{rendition.bitrateBps != null && bitrate(rendition.bitrateBps)}</span>
             </li>

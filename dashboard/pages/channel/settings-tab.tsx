@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { useNavigate } from 'react-router'
 import { usePlace } from '../../app/place.tsx'
 import { onAir } from '../../components/channel-state.tsx'
-import { LADDERS, LATENCIES } from '../../forms/channel-choices.ts'
+import { LADDERS, LATENCIES, RECORDINGS } from '../../forms/channel-choices.ts'
 import { ConflictDialog } from '../../forms/conflict.tsx'
 import { type Conflict, conflicts } from '../../forms/conflicts.ts'
 import { type FragmentOf, graphql, readFragment, type ResultOf } from '../../graphql/index.ts'
@@ -19,6 +19,7 @@ import { useClient } from 'urql'
 export const SettingsFragment = graphql(`
   fragment Settings_channel on Channel {
     id title reference latencyMode reconnectWindowS bitrateMaxBps disabled state version updatedAt
+    recording @ifServed(field: "Channel.recording")
     ladder { kind }
   }
 `)
@@ -42,6 +43,8 @@ interface Draft {
   reference: string
   latencyMode: Settings['latencyMode']
   ladder: Settings['ladder']['kind']
+  /** Empty where the service records whatever is sent. */
+  recording: NonNullable<Settings['recording']> | ''
   reconnectWindowS: string
   bitrateMaxKbps: string
 }
@@ -51,12 +54,13 @@ const draftOf = (channel: Settings): Draft => ({
   reference: channel.reference ?? '',
   latencyMode: channel.latencyMode,
   ladder: channel.ladder.kind,
+  recording: channel.recording ?? '',
   reconnectWindowS: channel.reconnectWindowS.toString(),
   bitrateMaxKbps: channel.bitrateMaxBps ? String(channel.bitrateMaxBps / 1000) : '',
 })
 
 const NAMES: Record<keyof Draft, string> = {
-  title: 'Title', reference: 'Reference', latencyMode: 'Latency', ladder: 'Ladder',
+  title: 'Title', reference: 'Reference', latencyMode: 'Latency', ladder: 'Ladder', recording: 'Recording',
   reconnectWindowS: 'Reconnect window, s', bitrateMaxKbps: 'Bit rate limit, kbit/s',
 }
 
@@ -71,6 +75,7 @@ function changesOf(base: Draft, draft: Draft) {
     ...(changed('reference') && { reference: draft.reference || null }),
     ...(changed('latencyMode') && { latencyMode: draft.latencyMode }),
     ...(changed('ladder') && { ladder: { kind: draft.ladder } }),
+    ...(changed('recording') && draft.recording && { recording: draft.recording }),
     ...(changed('reconnectWindowS') && { reconnectWindowS: Number(draft.reconnectWindowS) }),
     ...(changed('bitrateMaxKbps') && { bitrateMaxBps: draft.bitrateMaxKbps ? Math.round(Number(draft.bitrateMaxKbps) * 1000) : null }),
   }
@@ -134,9 +139,10 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
           )}
           <Field label="Title" error={errors['title']}>{(parts) => <Input {...parts} required maxLength={200} value={draft.title} onChange={(event) => set('title')(event.target.value)} />}</Field>
           <Field label="Reference" optional error={errors['reference']} hint="Your own id for it, unique in this environment.">{(parts) => <Input {...parts} maxLength={100} value={draft.reference} onChange={(event) => set('reference')(event.target.value)} />}</Field>
-          {onAir(channel.state) && <Notice>The channel is on air: latency and ladder change with its next broadcast.</Notice>}
+          {onAir(channel.state) && <Notice>The channel is on air: latency, ladder and recording change with its next broadcast.</Notice>}
           <ChoiceList label="Latency" value={draft.latencyMode} onChange={set('latencyMode')} choices={LATENCIES} />
           <ChoiceList label="Ladder" value={draft.ladder} onChange={set('ladder')} choices={base.draft.ladder === 'CUSTOM' ? [CUSTOM, ...LADDERS] : LADDERS} />
+          {draft.recording && <ChoiceList label="Recording" value={draft.recording} onChange={set('recording')} choices={RECORDINGS} />}
           <Field label="Reconnect window" error={errors['reconnectWindowS']} hint="A publisher that drops out and returns within it continues the same broadcast and replay.">
             {(parts) => <Input {...parts} type="number" min={0} max={3600} required suffix="seconds" value={draft.reconnectWindowS} onChange={(event) => set('reconnectWindowS')(event.target.value)} />}
           </Field>

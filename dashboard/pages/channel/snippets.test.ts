@@ -21,9 +21,10 @@ test('the script tag is of the player\'s own host', () => {
 })
 test('a signed playback id is shown with the token of each viewer', () => {
   const snippets = embedSnippets({ url, playbackId: 'abc', title: 'T', autoplay: false, muted: true, signed: true })
-  expect(snippets.map(({ id }) => id)).toEqual(['iframe', 'react'])
-  expect(snippets[0]?.code).toContain(`src="${url}?autoplay=0&amp;token=TOKEN"`)
-  expect(snippets[1]?.code).toContain('src={`' + url + '?autoplay=0&token=${token}`}')
+  expect(snippets.map(({ id }) => id)).toEqual(['iframe', 'script', 'react'])
+  expect(snippets[0]?.code).toContain(`src="${url}?autoplay=0#token=TOKEN"`)
+  expect(snippets[1]?.code).toContain('data-token="TOKEN"')
+  expect(snippets[2]?.code).toContain('src={`' + url + '?autoplay=0#token=${token}`}')
 })
 test('encoders are kept within the channel\'s limit', () => {
   expect(encoderSettings('LOW', 2_160_000)).toContainEqual(['Rate control', 'CBR, 2000 kbit/s'])

@@ -1,5 +1,7 @@
 import './channel.css'
 import { graphql, type FragmentOf, readFragment } from '../../graphql/index.ts'
+import { PlayerFrame } from '../../components/player-frame.tsx'
+import { SignedPreview } from './signed-preview.tsx'
 
 export const ViewFragment = graphql(`
   fragment View_channel on Channel {
@@ -12,16 +14,7 @@ export const ViewFragment = graphql(`
 export function View({ channel }: { channel: FragmentOf<typeof ViewFragment> }) {
   const { title, playbackIds } = readFragment(ViewFragment, channel)
   const open = playbackIds.find(({ policy }) => policy === 'PUBLIC')
-  if (!open) {
-    return <div className="player-box" style={{ display: 'grid', placeItems: 'center', color: '#b3c0cd', padding: 24, textAlign: 'center' }}>Every playback id of this channel needs a signed token, so there is no open player to show.</div>
-  }
+  const [first] = playbackIds
+  if (!open) return first ? <SignedPreview playbackId={first.id} title={`Player: ${title}`} /> : <div className="player-box player-empty">This channel has no playback id: nobody can watch it.</div>
   return <PlayerFrame url={open.urls.embed} title={`Player: ${title}`} />
-}
-
-export function PlayerFrame({ url, title }: { url: string; title: string }) {
-  return (
-    <div className="player-box">
-      <iframe src={url} title={title} loading="lazy" allow="autoplay; fullscreen; picture-in-picture; encrypted-media; screen-wake-lock" allowFullScreen referrerPolicy="strict-origin-when-cross-origin" />
-    </div>
-  )
 }

@@ -107,7 +107,7 @@ export default function WebhookPage() {
           <Setting name="Delete the endpoint" about="With its secret and its log. What waits is not sent."><Button tone="quiet-danger" onClick={() => setDoing('delete')}>Delete</Button></Setting>
         </Card>
       )}
-      {doing === 'edit' && <EndpointDialog edited={endpoint} onClose={close} />}
+      {doing === 'edit' && <EndpointDialog edited={endpoint} onClose={close} onStale={() => { close(); again({ requestPolicy: 'network-only' }) }} />}
       {secret && <SecretDialog what="signing secret" secret={secret} onClose={() => setSecret(null)} />}
       <Confirm
         open={doing === 'rotate'}

@@ -20,7 +20,10 @@ const write = async (text) => {
   await page.keyboard.press('Delete')
   await page.keyboard.insertText(text)
 }
-const run = () => page.getByRole('button', { name: /^Execute query/u }).click()
+const run = async () => {
+  await editor().waitFor()
+  await page.getByRole('button', { name: /^Execute query/u }).click()
+}
 const stop = () => page.getByRole('button', { name: /^Stop query/u })
 
 test('queries run as the person, with the schema of the service at hand', async () => {

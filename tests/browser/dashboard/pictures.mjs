@@ -36,6 +36,11 @@ for (const [name, actions] of [['Scheduling service', ['CHANNEL_READ', 'CHANNEL_
   await gql('mutation($input: ApiTokenCreateInput!) { apiTokenCreate(input: $input) { secret } }', { input: { name, environment: 'LIVE', actions } })
 }
 const { data: { webhookEndpointCreate: { webhookEndpoint } } } = await gql('mutation($input: WebhookEndpointCreateInput!) { webhookEndpointCreate(input: $input) { webhookEndpoint { id } } }', { input: { url: 'http://127.0.0.1:9/hooks', description: 'Scheduling' } })
+for (const [name, algorithm] of [['Web shop', 'ES256'], ['Set-top boxes', 'RS256']]) {
+  await gql('mutation($input: SigningKeyCreateInput!) { signingKeyCreate(input: $input) { signingKey { id } } }', { input: { name, algorithm } })
+}
+await gql('mutation($input: PlaybackIdCreateInput!) { playbackIdCreate(input: $input) { playbackId { id } } }', { input: { channelId: made['Chess finals'].channel.id, policy: 'SIGNED' } })
+await gql('mutation($input: PlaybackViewerRevokeInput!) { playbackViewerRevoke(input: $input) { viewerId } }', { input: { viewerId: 'viewer-1042' } })
 const chess = made['Chess finals'].channel.id
 await gql('mutation($input: ChannelUpdateInput!) { channelUpdate(input: $input) { channel { id } } }', { input: { id: chess, expectedVersion: 1, title: 'Chess finals', disabled: true } })
 const { person: kit } = { person: await farm.person() }
@@ -112,6 +117,11 @@ const PAGES = [
   ['webhooks', `${HOME}/webhooks`],
   ['webhooks-new', `${HOME}/webhooks`, { then: async (page) => { await page.getByRole('button', { name: 'New endpoint' }).click(); await page.getByLabel('What you choose').check() }, part: true }],
   ['webhook', `${HOME}/webhooks/${webhookEndpoint.id}`, { then: (page) => page.getByRole('button', { expanded: false, name: /channel\./u }).first().click() }],
+  ['signing-keys', `${HOME}/signed-playback`],
+  ['signing-keys-new', `${HOME}/signed-playback`, { then: click('button', 'New key'), part: true }],
+  ['signing-keys-revoke', `${HOME}/signed-playback`, { then: dialog('Revoke…'), part: true }],
+  ['playback-tokens', `${HOME}/signed-playback/tokens`],
+  ['revocations', `${HOME}/signed-playback/revocations`],
   ['explorer', `${HOME}/explorer`, { then: async (page) => {
     await page.getByRole('textbox', { name: 'Query Editor' }).waitFor()
     await page.getByRole('button', { name: /^Execute query/u }).click()

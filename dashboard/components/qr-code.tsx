@@ -1,3 +1,4 @@
+import './qr-code.css'
 import { encode } from 'uqr'
 
 /** A QR code, drawn dark on white in every colour scheme, as scanners need it. */

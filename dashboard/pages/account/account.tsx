@@ -1,29 +1,34 @@
 import { Laptop, Smartphone } from 'lucide-react'
 import { useState } from 'react'
 import { Link, Navigate } from 'react-router'
-import { useQuery } from 'urql'
-import { paths } from '../app/paths.ts'
-import { AuthPage } from '../components/auth-page.tsx'
-import { roleName } from '../components/roles.ts'
-import { useSignOut } from '../components/shell/navigation.tsx'
-import { describeUserAgent } from '../components/user-agent.ts'
-import { PasswordField } from '../forms/password.tsx'
-import { explain } from '../graphql/errors.ts'
-import { graphql, type ResultOf } from '../graphql/index.ts'
-import { useAction } from '../graphql/use.ts'
-import { Badge } from '../ui/badge.tsx'
-import { Button } from '../ui/button.tsx'
-import { Card, Setting } from '../ui/card.tsx'
-import { Confirm } from '../ui/confirm.tsx'
-import { Field, Input } from '../ui/field.tsx'
-import { Notice, Skeleton } from '../ui/notice.tsx'
-import { Time } from '../ui/time.tsx'
-import { useToast } from '../ui/toast.tsx'
+import { useMutation, useQuery } from 'urql'
+import { useServedAnywhere } from '../../app/account.tsx'
+import { paths } from '../../app/paths.ts'
+import { AuthPage } from '../../components/auth-page.tsx'
+import { roleName } from '../../components/roles.ts'
+import { useSignOut } from '../../components/shell/navigation.tsx'
+import { describeUserAgent } from '../../components/user-agent.ts'
+import { PasswordField } from '../../forms/password.tsx'
+import { explain } from '../../graphql/errors.ts'
+import { graphql, type ResultOf } from '../../graphql/index.ts'
+import { useAction } from '../../graphql/use.ts'
+import { Badge } from '../../ui/badge.tsx'
+import { Button } from '../../ui/button.tsx'
+import { Card, Setting } from '../../ui/card.tsx'
+import { Confirm } from '../../ui/confirm.tsx'
+import { Field, Input } from '../../ui/field.tsx'
+import { Notice, Skeleton } from '../../ui/notice.tsx'
+import { Time } from '../../ui/time.tsx'
+import { useToast } from '../../ui/toast.tsx'
+import { SecondFactor } from './second-factor.tsx'
 
 const AccountQuery = graphql(`
   query Account {
     me {
       id name email emailVerified createdAt
+      hasPassword @ifServed(field: "User.hasPassword")
+      totpEnabledAt @ifServed(field: "User.totpEnabledAt")
+      recoveryCodesLeft @ifServed(field: "User.recoveryCodesLeft")
       memberships { role tenant { id slug name } }
       sessions(first: 50) { nodes { id current userAgent ipAddress createdAt lastUsedAt } }
     }
@@ -38,10 +43,15 @@ const PasswordMutation = graphql(`
 const RevokeMutation = graphql(`
   mutation SessionRevoke($input: SessionRevokeInput!) { sessionRevoke(input: $input) { revokedIds userErrors { code field message } } }
 `)
+const VerificationMutation = graphql(`
+  mutation EmailVerificationRequest { emailVerificationRequest { requested userErrors { code field message } } }
+`)
 type Me = NonNullable<ResultOf<typeof AccountQuery>['me']>
 
 export default function AccountPage() {
-  const [{ data, error }, again] = useQuery({ query: AccountQuery, requestPolicy: 'cache-and-network' })
+  const served = useServedAnywhere()
+  const [{ data, error }, again] = useQuery({ query: AccountQuery, requestPolicy: 'cache-and-network', pause: !served })
+  const refresh = () => again({ requestPolicy: 'network-only' })
   const signOut = useSignOut()
   if (error && !data) return <AuthPage title="Account" wide><div className="stack"><Notice tone="danger">{explain(error)}</Notice></div></AuthPage>
   if (!data) return <AuthPage title="Account" wide><div className="stack"><Skeleton height={180} /><Skeleton height={220} /></div></AuthPage>
@@ -51,8 +61,12 @@ export default function AccountPage() {
       <div className="stack gap-5">
         <nav className="row" aria-label="Account"><Link to={paths.home()}>Back to the dashboard</Link><span className="grow" /><Button onClick={() => void signOut()}>Sign out</Button></nav>
         <Profile me={data.me} />
-        <Password onDone={() => again({ requestPolicy: 'network-only' })} />
-        <Sessions me={data.me} onDone={() => again({ requestPolicy: 'network-only' })} />
+        {!data.me.emailVerified && served?.has('Mutation.emailVerificationRequest') && <Unverified />}
+        {data.me.hasPassword === false
+          ? <Card title="Password"><p className="quiet">You sign in elsewhere and have no password here. <Link to={paths.forgotPassword()}>Have a link sent</Link> to choose one as well.</p></Card>
+          : <Password onDone={refresh} />}
+        {served?.has('Mutation.totpEnrol') && <SecondFactor enabledAt={data.me.totpEnabledAt ?? null} codesLeft={data.me.recoveryCodesLeft ?? 0} hasPassword={data.me.hasPassword !== false} onDone={refresh} />}
+        <Sessions me={data.me} onDone={refresh} />
         <Card title="Tenants">
           {data.me.memberships.map(({ tenant, role }) => <Setting key={tenant.id} name={tenant.name} about={tenant.slug}><Badge>{roleName(role)}</Badge></Setting>)}
           {data.me.memberships.length === 0 && <p className="quiet">You belong to no tenant. <Link to={paths.newTenant()}>Make one</Link>, or ask for an invitation.</p>}
@@ -76,6 +90,17 @@ function Profile({ me }: { me: Me }) {
         </div>
       </Card>
     </form>
+  )
+}
+
+function Unverified() {
+  const [{ fetching, data, error }, ask] = useMutation(VerificationMutation)
+  const problem = error ? explain(error) : data?.emailVerificationRequest.userErrors[0]?.message
+  if (data?.emailVerificationRequest.requested) return <Notice tone="ok">A link is on its way. It works once, for a week.</Notice>
+  return (
+    <Notice tone={problem ? 'danger' : 'warn'} title="Your address is not verified" act={<Button size="small" busy={fetching} onClick={() => void ask({})}>Send a link</Button>}>
+      {problem ?? 'Open the link of the mail that came when you signed up, or have another one sent.'}
+    </Notice>
   )
 }
 

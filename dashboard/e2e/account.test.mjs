@@ -1,0 +1,158 @@
+// Getting in and keeping others out: second factor, lost passwords, signing in elsewhere, invitations by mail.
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { HOME, settled, start } from './lib.mjs'
+
+let farm
+before(async () => { farm = await start() })
+after(() => farm.close())
+
+const PASSWORD = 'correct horse battery'
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
+
+/** RFC 6238, as an authenticator app has it. */
+function totp(secret) {
+  const bits = [...secret].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, '0')).join('')
+  const counter = Buffer.alloc(8)
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)))
+  const hash = createHmac('sha1', Buffer.from(bits.match(/.{8}/gu).map((byte) => Number.parseInt(byte, 2)))).update(counter).digest()
+  return String((hash.readUInt32BE(hash.at(-1) & 15) & 0x7fff_ffff) % 1_000_000).padStart(6, '0')
+}
+async function signIn(page, email = 'ada@example.com', password = PASSWORD) {
+  await page.getByLabel('E-mail').fill(email)
+  await page.getByLabel('Password', { exact: true }).fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+test('a second factor is set up, asked for, replaced by a recovery code, and switched off', async () => {
+  const { page, problems, context } = await farm.open({ as: 'ada@example.com' })
+  await page.goto('/account')
+  await page.getByRole('button', { name: 'Set up' }).click()
+  await page.getByLabel('Your password').fill('not the password')
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('alert').getByText('This is not your password.').waitFor()
+  await page.getByLabel('Your password').fill(PASSWORD)
+  await page.getByRole('button', { name: 'Go on' }).click()
+  const scan = page.getByRole('dialog', { name: 'Scan this with your authenticator app' })
+  await scan.getByRole('img', { name: 'QR code for the authenticator app' }).waitFor()
+  await scan.getByRole('button', { name: 'Show Or type this' }).click()
+  const secret = await scan.getByRole('textbox', { name: 'Or type this' }).innerText()
+  const right = totp(secret)
+  await scan.getByLabel('Six digits').fill(right === '000000' ? '000001' : '000000')
+  await scan.getByRole('button', { name: 'Switch it on' }).click()
+  await scan.getByRole('alert').waitFor()
+  await scan.getByLabel('Six digits').fill(totp(secret))
+  await scan.getByRole('button', { name: 'Switch it on' }).click()
+  const shown = page.getByRole('dialog', { name: 'Your recovery codes' })
+  const codes = (await shown.getByRole('region', { name: 'Recovery codes' }).innerText()).trim().split('\n')
+  assert.equal(codes.length, 10)
+  await shown.getByRole('button', { name: 'I have saved them' }).click()
+  await page.getByText('10 of them are left.', { exact: false }).waitFor()
+
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await signIn(page)
+  await page.getByRole('heading', { name: 'Second step' }).waitFor()
+  await page.getByLabel('Code').fill('no-such-code')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('alert').getByText('This code is wrong or was used.').waitFor()
+  await page.getByLabel('Code').fill(totp(secret))
+  await page.getByLabel('Code').press('Enter')
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+
+  await page.goto('/account')
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await signIn(page)
+  await page.getByLabel('Code').fill(codes[0])
+  await page.getByLabel('Code').press('Enter')
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+  await page.goto('/account')
+  await page.getByText('9 of them are left.', { exact: false }).waitFor()
+  await page.getByRole('button', { name: 'Switch off' }).click()
+  await page.getByLabel('Your password').fill(PASSWORD)
+  await page.getByRole('dialog').getByRole('button', { name: 'Switch it off' }).click()
+  await page.getByRole('button', { name: 'Set up' }).waitFor()
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a challenge that is over leads back to the beginning, and does not stay in the address', async () => {
+  const { page, context } = await farm.open()
+  await page.goto('/sign-in?challenge=hwc_over')
+  await page.getByRole('heading', { name: 'Second step' }).waitFor()
+  await page.waitForURL(/\/sign-in$/u)
+  await page.getByLabel('Code').fill('123456')
+  await page.getByLabel('Code').press('Enter')
+  await page.getByText('That took too long').waitFor()
+  await page.getByRole('link', { name: 'Begin again' }).first().click()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await context.close()
+})
+
+test('a lost password is replaced by the link of a mail', async () => {
+  const { page, problems, context } = await farm.open()
+  await page.goto('/sign-in')
+  await page.getByRole('link', { name: 'Forgot your password?' }).click()
+  await page.getByLabel('E-mail').fill('ada@example.com')
+  await page.getByRole('button', { name: 'Send the link' }).click()
+  await page.getByText('Look into your mailbox').waitFor()
+  await page.goto('/reset-password?secret=used')
+  await page.getByLabel('New password').fill('another sentence here')
+  await page.getByRole('button', { name: 'Change the password' }).click()
+  await page.getByRole('alert').getByText('This link was used', { exact: false }).waitFor()
+  await page.goto('/reset-password?secret=reset-of-ada')
+  await page.getByLabel('New password').fill('another sentence here')
+  await page.getByRole('button', { name: 'Change the password' }).click()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  await signIn(page, 'ada@example.com', 'another sentence here')
+  await page.getByRole('heading', { name: 'Channels', level: 1 }).waitFor()
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('whoever signs in elsewhere comes back to where they wanted to go, or hears what went wrong', async () => {
+  const { page, problems, context } = await farm.open()
+  await page.goto(`${HOME}/team`)
+  await page.getByRole('link', { name: 'Continue with Example ID' }).click()
+  await page.getByRole('heading', { name: 'Team', level: 1 }).waitFor()
+  await page.getByText('Devi Rao (you)').first().waitFor()
+  await page.goto('/sign-in?error=oidc_expired')
+  await page.getByRole('alert').getByText('That took too long. Please begin again.').waitFor()
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('an address is verified by the link of a mail', async () => {
+  const { page, problems, context } = await farm.open({ as: 'new@example.com' })
+  await page.goto('/account')
+  await page.getByText('Your address is not verified').waitFor()
+  await page.getByRole('button', { name: 'Send a link' }).click()
+  await page.getByText('A link is on its way.', { exact: false }).waitFor()
+  await page.goto('/verify-email?secret=made-up')
+  await page.getByRole('alert').getByText('This link is over').waitFor()
+  await page.goto('/verify-email?secret=verify-new@example.com')
+  await page.getByText('new@example.com is yours.').waitFor()
+  await page.goto('/account')
+  await settled(page)
+  await page.getByLabel('E-mail').waitFor()
+  assert.equal(await page.getByText('Your address is not verified').count(), 0)
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('an invitation is sent again with a new link', async () => {
+  const { page, problems, context } = await farm.open({ as: 'ada@example.com' })
+  await page.goto(`${HOME}/team`)
+  await page.getByRole('button', { name: 'Acts on the invitation of new@example.com' }).click()
+  await page.getByRole('menuitem', { name: 'Send again' }).click()
+  const dialog = page.getByRole('dialog', { name: 'new@example.com is invited' })
+  await dialog.getByText('The link is on its way by e-mail.', { exact: false }).waitFor()
+  const link = await dialog.getByRole('textbox', { name: 'Invitation link' }).innerText()
+  assert.match(link, /\/invitation\?secret=(?!invitation-of-noor)/u)
+  await dialog.getByRole('button', { name: 'Done' }).click()
+  await page.goto('/invitation?secret=invitation-of-noor')
+  await page.getByRole('heading', { name: 'This invitation is over' }).waitFor()
+  assert.deepEqual(problems, [])
+  await context.close()
+})
