@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Measures how soon pages show something and work, with an empty cache, on the mock API: `npm run first-paint`. Prints Markdown.
+// Measures how soon pages show something and work, with an empty cache, on the mock API: `npm run first-paint -- [runs]`. Prints Markdown.
 import { HOME, settled, start } from './lib.mjs'
 
-const RUNS = 7
+const RUNS = Number(process.argv[2] ?? 7)
 /** A processor of this many times less: phones of people who do not buy a new one each year. */
 const SLOWDOWNS = [1, 4]
 const PAGES = [['sign-in', '/sign-in', null], ['channels', `${HOME}/channels`, 'ada@example.com'], ['API explorer', `${HOME}/explorer`, 'ada@example.com']]
