@@ -73,7 +73,7 @@ export function PlaybackTokenForm({ playbackIds }: { playbackIds: readonly { id:
       </form>
       {made && (
         <section className="stack gap-3" aria-label="The new token">
-          <Notice tone="ok" title="The token is made">It works until <Time at={made.expiresAt} />, and is shown until you leave this page. To revoke it alone, note its id: <code>{made.tokenId}</code>.</Notice>
+          <Notice tone="ok" title="The token is made">It expires <Time at={made.expiresAt} />, and is shown until you leave this page. To revoke it alone, note its id: <code>{made.tokenId}</code>.</Notice>
           <CopyField label="Token" value={made.token} secret />
           <CopyField label="Page with the player" value={made.urls.embed} />
           <CopyField label="HLS" value={made.urls.hls} />

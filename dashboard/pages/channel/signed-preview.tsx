@@ -23,7 +23,7 @@ export function SignedPreview({ playbackId, title, look = { autoplay: true, mute
     return (
       <div className="stack gap-3">
         <PlayerFrame key={`${look.autoplay}${look.muted}`} url={embedUrl(token.urls.embed, look)} title={title} />
-        <p className="quiet small">With a token of your own, good until <Time at={token.expiresAt} />.</p>
+        <p className="quiet small">With a token of your own. It expires <Time at={token.expiresAt} />.</p>
       </div>
     )
   }
