@@ -11,7 +11,7 @@ const SIZES = [
   { name: 'desktop', viewport: { width: 1280, height: 720 } },
   { name: 'phone', viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
   { name: 'inline-360', viewport: { width: 360, height: 203 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
-  { name: 'light', viewport: { width: 1280, height: 720 }, colorScheme: 'light', only: ['offline', 'live'] },
+  { name: 'light', viewport: { width: 1280, height: 720 }, colorScheme: 'light', only: ['offline', 'live', 'ended', 'replay', 'unreachable'] },
 ]
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'out/screenshots')
