@@ -17,6 +17,7 @@ pub mod heartbeat;
 pub mod id;
 pub mod ladder;
 pub mod latency;
+pub mod pieces;
 pub mod stream_key;
 
 pub use broadcast::BroadcastState;

@@ -3,6 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures::{StreamExt as _, stream};
+use headwater_model::pieces;
 use headwater_model::proto::worker::live_server::{Live, LiveServer};
 use headwater_model::proto::worker::worker_server::{Worker, WorkerServer};
 use headwater_model::proto::worker::{
@@ -53,7 +55,13 @@ impl Live for Service {
             return Err(Status::not_found(format!("{id} does not run here")));
         };
         match broadcast.hub.subscribe() {
-            Some(subscription) => Ok(Response::new(Box::pin(subscription))),
+            Some(subscription) => {
+                let events = subscription.flat_map(|event| match event {
+                    Ok(event) => stream::iter(pieces::split(event)).map(Ok).left_stream(),
+                    Err(status) => stream::iter([Err(status)]).right_stream(),
+                });
+                Ok(Response::new(Box::pin(events)))
+            }
             None => Err(Status::resource_exhausted(format!("{id} has too many subscribers"))),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_model::heartbeat::{Capacity, HEARTBEAT_KEY_PREFIX, Heartbeat};
+use headwater_model::pieces::Joined;
 use headwater_model::proto::worker::live_client::LiveClient;
 use headwater_model::proto::worker::live_event::Kind;
 use headwater_model::proto::worker::worker_client::WorkerClient;
@@ -92,8 +93,12 @@ async fn a_broadcast_is_assigned_followed_and_finished() {
     };
     let mut events = live.subscribe(request).await.expect("it runs here").into_inner();
     let mut kinds = Vec::new();
+    let mut joined = Joined::default();
     let read = async {
         while let Some(event) = events.message().await.expect("the stream is whole") {
+            let Some(event) = joined.take(event).expect("no piece without end") else {
+                continue;
+            };
             match event.kind.expect("every event is something") {
                 Kind::Presentation(p) => {
                     assert_eq!((p.generation, p.target_duration_s, p.part_target_ms), (3, 4, 350));
@@ -108,6 +113,7 @@ async fn a_broadcast_is_assigned_followed_and_finished() {
                 Kind::Ended(_) => kinds.push('e'),
                 Kind::Lagged(_) => kinds.push('l'),
                 Kind::Synced(_) => {}
+                Kind::Piece(_) => unreachable!("joined above"),
             }
         }
     };

@@ -299,6 +299,7 @@ mod tests {
             Some(Kind::Ended(_)) => "ended".into(),
             Some(Kind::Lagged(_)) => "lagged".into(),
             Some(Kind::Synced(_)) => "synced".into(),
+            Some(Kind::Piece(_)) => "piece".into(),
             None => "nothing".into(),
         };
         events.iter().map(word).filter(|word| word != "synced").collect()

@@ -239,7 +239,7 @@ pub(crate) async fn follow(broadcast: &Broadcast, mut until: impl FnMut(&LiveEve
             Some(Kind::Segment(_)) => seen.segments += 1,
             Some(Kind::Ended(_)) => seen.ended = true,
             Some(Kind::Lagged(_)) => seen.lagged = true,
-            Some(Kind::Synced(_)) | None => {}
+            Some(Kind::Synced(_) | Kind::Piece(_)) | None => {}
         }
         if done {
             break;

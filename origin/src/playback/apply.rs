@@ -66,7 +66,7 @@ impl Applier {
             }
             Some(EventKind::Lagged(_)) => return Step::Again("parts were left out for slowness"),
             // The one who reads the subscription minds the former; the latter is a later version's event.
-            Some(EventKind::Synced(_)) | None => Ok(()),
+            Some(EventKind::Synced(_) | EventKind::Piece(_)) | None => Ok(()),
         };
         match outcome {
             Ok(()) => Step::Continue,

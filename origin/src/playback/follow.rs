@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_media::segmenter::LatencyMode;
-use headwater_model::detach;
+use headwater_model::pieces::Joined;
 use headwater_model::proto::worker::live_client::LiveClient;
 use headwater_model::proto::worker::live_event::Kind as EventKind;
 use headwater_model::proto::worker::{LiveEvent, SubscribeRequest};
@@ -153,6 +153,7 @@ impl Follower {
                 return Listened::Broken;
             }
         };
+        let mut joined = Joined::default();
         let mut looked_back = false;
         let mut synced = self.broadcast.read().is_synced;
         let mut synced_latest = std::pin::pin!(sleep_until(Instant::now() + SYNCED_MAX));
@@ -160,12 +161,15 @@ impl Follower {
         loop {
             tokio::select! {
                 event = events.message() => match event {
-                    Ok(Some(mut event)) => {
-                        match &mut event.kind {
-                            Some(EventKind::Part(part)) => detach(&mut part.data),
-                            Some(EventKind::Segment(segment)) => detach(&mut segment.data),
-                            _ => {}
-                        }
+                    Ok(Some(event)) => {
+                        let event = match joined.take(event) {
+                            Ok(Some(event)) => event,
+                            Ok(None) => continue,
+                            Err(error) => {
+                                warn!("worker {url} sends {error}");
+                                return Listened::Broken;
+                            }
+                        };
                         if !looked_back && let Some(seq) = first_seq(&event) {
                             looked_back = true;
                             backoff.reset();

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
+use headwater_model::pieces::split;
 use headwater_model::proto::api::playback_server::{Playback, PlaybackServer};
 use headwater_model::proto::api::resolve_response::State;
 use headwater_model::proto::api::{
@@ -282,7 +283,8 @@ impl FakeWorker {
 
     pub fn say(&self, event: LiveEvent) {
         let mut said = self.live.said.lock().expect("no panic");
-        said.1.retain(|subscriber| subscriber.send(Ok(event.clone())).is_ok());
+        said.1
+            .retain(|subscriber| split(event.clone()).all(|event| subscriber.send(Ok(event)).is_ok()));
         said.0.push(event);
     }
 
@@ -323,7 +325,9 @@ impl Live for FakeLive {
         self.subscriptions.fetch_add(1, Ordering::SeqCst);
         let (sender, receiver) = mpsc::unbounded_channel();
         for event in &said.0 {
-            let _ = sender.send(Ok(event.clone()));
+            split(event.clone()).for_each(|event| {
+                let _ = sender.send(Ok(event));
+            });
         }
         let _ = sender.send(Ok(event(EventKind::Synced(Synced {}))));
         said.1.push(sender);
