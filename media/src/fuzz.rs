@@ -3,6 +3,7 @@
 //! Each takes any bytes and must neither panic nor run long; the results are looked at no further.
 
 mod seeds;
+mod smoke;
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,6 +17,7 @@ use crate::window::key::{Key, PublicName};
 use crate::{cmaf, flv, normalise};
 
 pub use seeds::seeds;
+pub use smoke::{Random, mutate, smoke};
 
 /// A parser's entry.
 pub type Target = fn(&[u8]);

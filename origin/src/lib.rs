@@ -13,6 +13,7 @@
 //! - Nothing here is a truth: a restarted origin knows the same after its first request.
 
 mod config;
+pub mod fuzz;
 mod http;
 mod limits;
 mod playback;

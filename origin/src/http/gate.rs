@@ -140,6 +140,33 @@ impl Origin {
     }
 }
 
+/// Any text as the target of a request, and as the page it comes from; panics when what is found is not what was sent.
+pub(crate) fn fuzz(target: &str) {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let (token, rest) = split(path);
+    if let Some(token) = token {
+        assert_eq!(format!("/t/{token}{rest}"), path);
+        assert!(!token.contains('/') && rest.starts_with('/'));
+    }
+    if let Some(route) = Route::parse(rest) {
+        assert!(
+            rest.bytes().all(|byte| byte.is_ascii_graphic()),
+            "{rest} has a second spelling"
+        );
+        assert!(route.playback().is_none_or(|id| id.len() == 27 && rest.contains(id)));
+    }
+    if let Some(token) = query_token(query) {
+        assert!(!token.contains('&'));
+    }
+    if let Ok(value) = HeaderValue::from_str(target) {
+        let page = page(&HeaderMap::from_iter([(header::REFERER, value)])).map(str::to_owned);
+        assert!(page.is_none_or(|page| target.starts_with(&page)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -40,6 +40,7 @@ use crate::token::Gate;
 use crate::{Config, Outside};
 use answer::{Cache, Kind, Refusal};
 use body::Body;
+pub(crate) use gate::fuzz;
 use gate::{Admission, Peer, Told};
 pub(crate) use player::gzip;
 use route::{File, Route};

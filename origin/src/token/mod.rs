@@ -5,6 +5,7 @@
 //! remembered; times, rules and revocations count for every request.
 
 mod claims;
+pub(crate) mod fuzz;
 mod rules;
 
 use std::collections::HashMap;
@@ -117,7 +118,7 @@ impl Gate {
         let checked = match known {
             Some(checked) => checked,
             None => {
-                let checked = Arc::new(self.verify(&rules, &at.0, token)?);
+                let checked = Arc::new(verify(&self.sessions.1, &rules, &at.0, token)?);
                 let mut remembered = lock(&self.remembered);
                 if remembered.len() >= REMEMBERED_MAX {
                     remembered.clear();
@@ -134,33 +135,34 @@ impl Gate {
         rules.stands(&checked.claims)?;
         Ok(checked)
     }
+}
 
-    fn verify(&self, rules: &RuleSet, place: &str, token: &str) -> Result<Checked, Denied> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Denied::Unknown)?;
-        if header.kid.as_deref() == Some(SESSION_KID) {
-            let session: Session = decode(token, &self.sessions.1, Algorithm::HS256)?;
-            return match session.place == place {
-                true => Ok(Checked {
-                    claims: session.claims,
-                    key: session.by,
-                }),
-                false => Err(Denied::Unknown),
-            };
-        }
-        let id = match header.kid {
-            Some(id) => id,
-            None => {
-                // Read before it is checked, to find the key that checks it.
-                let said = jsonwebtoken::dangerous::insecure_decode::<Claims>(token).map_err(|_| Denied::Unknown)?;
-                said.claims.kid.ok_or(Denied::Unknown)?
-            }
+/// Checks a token's signature, with the key that it names; `sessions` is the farm's own.
+fn verify(sessions: &DecodingKey, rules: &RuleSet, place: &str, token: &str) -> Result<Checked, Denied> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| Denied::Unknown)?;
+    if header.kid.as_deref() == Some(SESSION_KID) {
+        let session: Session = decode(token, sessions, Algorithm::HS256)?;
+        return match session.place == place {
+            true => Ok(Checked {
+                claims: session.claims,
+                key: session.by,
+            }),
+            false => Err(Denied::Unknown),
         };
-        let Key { algorithm, key } = rules.keys.get(&id).ok_or(Denied::Unknown)?;
-        Ok(Checked {
-            claims: decode(token, key, *algorithm)?,
-            key: id,
-        })
     }
+    let id = match header.kid {
+        Some(id) => id,
+        None => {
+            // Read before it is checked, to find the key that checks it.
+            let said = jsonwebtoken::dangerous::insecure_decode::<Claims>(token).map_err(|_| Denied::Unknown)?;
+            said.claims.kid.ok_or(Denied::Unknown)?
+        }
+    };
+    let Key { algorithm, key } = rules.keys.get(&id).ok_or(Denied::Unknown)?;
+    Ok(Checked {
+        claims: decode(token, key, *algorithm)?,
+        key: id,
+    })
 }
 
 /// Checks the signature, with the key's own algorithm, and reads the claims; they are judged elsewhere.

@@ -37,7 +37,7 @@ pub(crate) struct RuleSet {
 }
 
 impl RuleSet {
-    fn of(response: TokenRulesResponse) -> Self {
+    pub(crate) fn of(response: TokenRulesResponse) -> Self {
         let mut set = Self {
             version: response.version,
             ..Self::default()
