@@ -64,5 +64,5 @@ bench: build ## Measure against FFmpeg and nginx; writes docs/benchmarks.md's fi
 	@infra/packages.sh bench
 	@infra/bench.sh
 
-fuzz: ## Fuzz each parser for FUZZ_SECONDS (default 60) seconds
+fuzz: player dashboard ## Fuzz each parser for FUZZ_SECONDS (default 60) seconds
 	@infra/fuzz.sh

@@ -35,6 +35,7 @@ mod config;
 mod cookie;
 mod database;
 pub mod demo;
+pub mod fuzz;
 pub mod graphql;
 pub mod grpc;
 pub mod http;

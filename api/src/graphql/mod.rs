@@ -15,6 +15,7 @@ mod asset;
 mod broadcast;
 mod channel;
 mod common;
+pub mod document;
 pub mod loaders;
 mod playback_id;
 mod playback_token;

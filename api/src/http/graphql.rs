@@ -186,8 +186,13 @@ async fn answer(
         return Err(Problem::rate_limited("Too many requests. Wait for the time in Retry-After.", now.reset_s).into());
     }
 
-    let document = async_graphql::parser::parse_query(&asked.query)
-        .map_err(|error| Unanswered::new(StatusCode::BAD_REQUEST, "GRAPHQL_PARSE_FAILED", error.to_string()))?;
+    let document = api.documents.read(&asked.query).map_err(|refused| {
+        let status = match refused.is_syntax() {
+            true => StatusCode::BAD_REQUEST,
+            false => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Unanswered::new(status, refused.code(), refused.to_string())
+    })?;
     let kind = operation(&document, asked.operation_name.as_deref()).ok_or_else(|| {
         let sentence = "The document has no such operation; with several, name one in operationName.";
         Unanswered::new(StatusCode::UNPROCESSABLE_ENTITY, "GRAPHQL_VALIDATION_FAILED", sentence)

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::graphql::Schema;
+use crate::graphql::document::Documents;
 use crate::op::Services;
 use crate::problem::Code;
 
@@ -35,6 +36,7 @@ const SOCKETS_MAX: usize = 20_000;
 pub struct Api {
     services: Services,
     schema: Schema,
+    documents: Arc<Documents>,
     rate_per_minute: u32,
     sockets: Arc<Semaphore>,
     stop: CancellationToken,
@@ -46,6 +48,7 @@ impl Api {
         Self {
             services,
             schema: crate::graphql::schema(),
+            documents: Arc::default(),
             rate_per_minute,
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stop,

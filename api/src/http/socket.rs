@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
-use async_graphql::{Data, Executor, Request, Response as Answered, ServerError};
+use async_graphql::{Data, ErrorExtensionValues, Executor, Request, Response as Answered, ServerError};
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
@@ -20,12 +20,15 @@ use tokio::sync::Semaphore;
 
 use super::Api;
 use super::who::{self, Credentials};
+use crate::graphql::document::Documents;
 use crate::graphql::{self, Schema};
 use crate::op::Caller;
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// Bytes of a message at most.
 const MESSAGE_BYTES_MAX: usize = super::graphql::BODY_BYTES_MAX;
+/// Bytes that a WebSocket reads at a time: each holds so many for as long as it is open. What is sent goes out at once.
+const BUFFER_BYTES: usize = 2 * 1024;
 /// Subscriptions and queries under way on one connection at most.
 pub const OPERATIONS_MAX: usize = 100;
 /// A client that says nothing for so long, not even a ping, is taken for gone.
@@ -69,6 +72,8 @@ pub(super) async fn upgrade(api: Api, parts: &mut Parts, peer: Option<SocketAddr
             .protocols([PROTOCOL])
             .max_message_size(MESSAGE_BYTES_MAX)
             .max_frame_size(MESSAGE_BYTES_MAX)
+            .read_buffer_size(BUFFER_BYTES)
+            .write_buffer_size(0)
             .on_upgrade(move |socket| async move {
                 metrics::gauge!("api_sockets").increment(1.0);
                 serve(api, socket, credentials, caller).await;
@@ -91,6 +96,7 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
         });
     let executor = Bounded {
         schema: api.schema.clone(),
+        documents: api.documents.clone(),
         turns: Arc::new(Semaphore::new(OPERATIONS_MAX)),
     };
     let refused = Arc::new(AtomicBool::new(false));
@@ -158,6 +164,7 @@ fn closed(code: u16, reason: &str, refused: bool) -> Message {
 #[derive(Clone)]
 struct Bounded {
     schema: Schema,
+    documents: Arc<Documents>,
     turns: Arc<Semaphore>,
 }
 
@@ -166,11 +173,14 @@ impl Executor for Bounded {
         self.schema.execute(request).await
     }
 
-    fn execute_stream(&self, request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Answered> {
+    fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Answered> {
+        match self.documents.read(&request.query) {
+            Ok(document) => request.set_parsed_query(document),
+            Err(error) => return refused(error.to_string(), error.code()),
+        }
         let Ok(turn) = self.turns.clone().try_acquire_owned() else {
             let sentence = format!("A connection has at most {OPERATIONS_MAX} operations under way.");
-            let refused = Answered::from_errors(vec![ServerError::new(sentence, None)]);
-            return stream::once(std::future::ready(refused)).boxed();
+            return refused(sentence, "BAD_INPUT");
         };
         let answers = Executor::execute_stream(&self.schema, request, session_data);
         answers
@@ -180,4 +190,13 @@ impl Executor for Bounded {
             })
             .boxed()
     }
+}
+
+/// An answer that says why there is none.
+fn refused(sentence: String, code: &str) -> BoxStream<'static, Answered> {
+    let mut error = ServerError::new(sentence, None);
+    let mut extensions = ErrorExtensionValues::default();
+    extensions.set("code", code);
+    error.extensions = Some(extensions);
+    stream::once(std::future::ready(Answered::from_errors(vec![error]))).boxed()
 }
