@@ -4,6 +4,7 @@
 //! a subscription fell behind, everybody looks again: a lost message costs a query, never a fact.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use headwater_model::{BroadcastId, ChannelId, TenantId};
@@ -38,7 +39,9 @@ pub enum Change {
 /// Hands changes on; cheap to clone.
 #[derive(Clone)]
 pub struct Changes {
-    sender: broadcast::Sender<Change>,
+    sender: broadcast::Sender<(u64, Change)>,
+    /// Changes heard of so far.
+    heard: Arc<AtomicU64>,
     due: Arc<Notify>,
 }
 
@@ -46,6 +49,7 @@ impl Default for Changes {
     fn default() -> Self {
         Self {
             sender: broadcast::channel(BEHIND_MAX).0,
+            heard: Arc::default(),
             due: Arc::default(),
         }
     }
@@ -56,7 +60,19 @@ impl Changes {
     pub fn subscribe(&self) -> Watch {
         Watch {
             receiver: self.sender.subscribe(),
+            changes: self.clone(),
         }
+    }
+
+    /// The number of the last change that was heard of.
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    fn tell(&self, change: Change) {
+        let number = self.heard.fetch_add(1, Ordering::AcqRel) + 1;
+        // An error only says that nobody subscribes.
+        drop(self.sender.send((number, change)));
     }
 
     /// Wakes whoever sends webhooks.
@@ -86,15 +102,14 @@ impl Changes {
         listener.listen_all([CHANNEL, DUE]).await?;
         backoff.reset();
         // What changed before this moment was not heard.
-        let _ = self.sender.send(Change::LookAgain);
+        self.tell(Change::LookAgain);
         while let Some(said) = listener.try_recv().await? {
             if said.channel() == DUE {
                 self.due.notify_one();
                 continue;
             }
             match parse(said.payload()) {
-                // An error only says that nobody subscribes.
-                Some(change) => drop(self.sender.send(change)),
+                Some(change) => self.tell(change),
                 None => tracing::warn!("a change was told in words that this build does not know"),
             }
         }
@@ -115,15 +130,16 @@ fn parse(payload: &str) -> Option<Change> {
 
 /// One subscription's view of the changes.
 pub struct Watch {
-    receiver: broadcast::Receiver<Change>,
+    receiver: broadcast::Receiver<(u64, Change)>,
+    changes: Changes,
 }
 
 impl Watch {
-    /// The next change; `None` when the process ends.
-    pub async fn next(&mut self) -> Option<Change> {
+    /// The next change and its number; `None` when the process ends.
+    pub async fn next(&mut self) -> Option<(u64, Change)> {
         match self.receiver.recv().await {
             Ok(change) => Some(change),
-            Err(RecvError::Lagged(_)) => Some(Change::LookAgain),
+            Err(RecvError::Lagged(_)) => Some((self.changes.heard(), Change::LookAgain)),
             Err(RecvError::Closed) => None,
         }
     }
@@ -155,8 +171,8 @@ mod tests {
         let changes = Changes::default();
         let mut watch = changes.subscribe();
         for _ in 0..=BEHIND_MAX {
-            changes.sender.send(Change::LookAgain).expect("somebody watches");
+            changes.tell(Change::LookAgain);
         }
-        assert_eq!(watch.next().await, Some(Change::LookAgain));
+        assert_eq!(watch.next().await, Some((BEHIND_MAX as u64 + 1, Change::LookAgain)));
     }
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use headwater_model::{TenantId, UserId};
 use headwater_platform::{Process, Secret};
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _};
 
 /// Longest wait for a free connection; a call that waits longer answers UNAVAILABLE.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Connections that nobody has used for so long are closed: each is a process of PostgreSQL's with some 5 MiB.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection that was idle for longer is asked whether it still stands before it is used.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// PostgreSQL ends a statement that runs longer, milliseconds.
 const STATEMENT_TIMEOUT_MS: &str = "5000";
 /// How often readiness asks PostgreSQL.
@@ -79,6 +81,16 @@ impl Database {
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(IDLE_TIMEOUT)
+            // One that was used a moment ago is not asked again whether it is there.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if let Some(statement) = first {

@@ -51,7 +51,6 @@ impl Repeat {
 
     /// The answer that was given before; `None` when the key is new.
     pub(crate) async fn answered(&self, database: &Database) -> Answer<Option<Vec<u8>>> {
-        let mut door = database.door(None).await?;
         let row: Option<(String, Option<Vec<u8>>)> = sqlx::query_as(
             "select request_sha256, answer from idempotency \
              where tenant_id = $1 and actor_id = $2 and key_sha256 = $3 and created_at > now() - interval '24 hours'",
@@ -59,7 +58,7 @@ impl Repeat {
         .bind(self.tenant.as_str())
         .bind(&self.actor)
         .bind(&self.key_sha256)
-        .fetch_optional(&mut *door)
+        .fetch_optional(database.pool())
         .await?;
         let Some((request, answer)) = row else { return Ok(None) };
         if request != self.request_sha256 {

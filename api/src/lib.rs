@@ -53,6 +53,7 @@ mod secret;
 pub mod session;
 pub mod stream_key;
 pub mod tenant;
+mod together;
 mod urls;
 pub mod user;
 pub mod webhook;

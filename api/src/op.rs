@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Context;
-use headwater_model::{ApiTokenId, SessionId, TenantId, UserId};
+use headwater_model::{ApiTokenId, BroadcastId, ChannelId, SessionId, TenantId, UserId};
 use headwater_platform::hints::SharedHints;
 use sqlx::PgConnection;
 
@@ -17,6 +17,7 @@ use crate::idempotency::Repeat;
 use crate::limits::Limits;
 use crate::problem::{Answer, Problem};
 use crate::seal::Seals;
+use crate::together::Together;
 use crate::urls::Urls;
 use crate::webhook::Guard;
 
@@ -31,6 +32,15 @@ pub struct Services {
     pub(crate) seals: Seals,
     pub(crate) webhooks: Guard,
     pub(crate) asset_undo: Duration,
+    pub(crate) shared: SharedLooks,
+}
+
+/// What subscriptions ask for together: channels, broadcasts, and whether a credential still stands.
+#[derive(Clone, Default)]
+pub(crate) struct SharedLooks {
+    pub(crate) channels: Together<(TenantId, Environment, ChannelId), Option<crate::channel::Channel>>,
+    pub(crate) broadcasts: Together<(TenantId, Environment, BroadcastId), Option<crate::broadcast::Entry>>,
+    pub(crate) credentials: Together<(String, Option<TenantId>, Option<Role>), bool>,
 }
 
 /// How long a deleted replay can be restored where nobody says otherwise.
@@ -49,6 +59,7 @@ impl Services {
             seals,
             webhooks,
             asset_undo: ASSET_UNDO,
+            shared: SharedLooks::default(),
         }
     }
 

@@ -62,22 +62,21 @@ pub(crate) async fn authenticate(services: &Services, secret: &str) -> Answer<(A
     if !secret::well_formed(Kind::LiveToken, secret) && !secret::well_formed(Kind::TestToken, secret) {
         return Err(unknown());
     }
-    let mut door = services.database.door(None).await?;
+    let door = services.database.pool();
     let row: Option<(String, String, String, String, Vec<String>, bool)> = sqlx::query_as(
         "select api_token_id, tenant_id, environment, name, actions, \
                 coalesce(last_used_at < now() - interval '1 minute', true) \
          from api_token where secret_sha256 = $1 and revoked_at is null and (expires_at is null or expires_at > now())",
     )
     .bind(sha256_hex(secret))
-    .fetch_optional(&mut *door)
+    .fetch_optional(door)
     .await?;
     let (token, tenant, environment, name, actions, idle) = row.ok_or_else(unknown)?;
     if idle {
         sqlx::query("update api_token set last_used_at = now() where api_token_id = $1")
             .bind(&token)
-            .execute(&mut *door)
+            .execute(door)
             .await?;
-        door.commit().await?;
     }
     let actor = Actor::Token {
         token_id: id(token.parse())?,

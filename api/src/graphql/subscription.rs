@@ -13,7 +13,7 @@ use super::channel::Channel;
 use super::common::parse;
 use crate::access::Action;
 use crate::changes::{Change, Watch};
-use crate::op::Op;
+use crate::op::{Actor, Op};
 use crate::page::Page;
 use crate::problem::{Answer, Problem};
 use crate::{broadcast, channel};
@@ -38,8 +38,8 @@ impl Subscription {
             Change::Of { channel, .. } => *channel == wanted,
             Change::LookAgain => true,
         };
-        let look = move |op: Op| -> BoxFuture<'static, Answer<Option<channel::Channel>>> {
-            Box::pin(async move { channel::by_id(&op, wanted).await })
+        let look = move |op: Op, since: u64| -> BoxFuture<'static, Answer<Option<channel::Channel>>> {
+            Box::pin(async move { channel_since(&op, wanted, since).await })
         };
         Ok(watched(op, watch, found, concerns, look).map(|item| item.map(Channel)))
     }
@@ -61,8 +61,8 @@ impl Subscription {
             Change::Of { broadcast, .. } => *broadcast == Some(wanted),
             Change::LookAgain => true,
         };
-        let look = move |op: Op| -> BoxFuture<'static, Answer<Option<broadcast::Entry>>> {
-            Box::pin(async move { broadcast::by_id(&op, wanted).await })
+        let look = move |op: Op, since: u64| -> BoxFuture<'static, Answer<Option<broadcast::Entry>>> {
+            Box::pin(async move { broadcast_since(&op, wanted, since).await })
         };
         Ok(watched(op, watch, found, concerns, look).map(|item| item.map(Broadcast)))
     }
@@ -81,12 +81,14 @@ impl Subscription {
                 if let Some(channel) = ready.pop_front() {
                     return Some((Ok(Channel(channel)), (op, watch, ready, false)));
                 }
-                let found = match watch.next().await? {
+                let (since, change) = watch.next().await?;
+                let found = match change {
                     Change::Of { tenant, channel, .. } if tenant == place.tenant_id => {
-                        still(&op, channel::by_ids(&op, &[channel.to_string()])).await
+                        let found = still(&op, since, channel_since(&op, channel, since)).await;
+                        found.map(|found| found.into_iter().collect())
                     }
                     Change::Of { .. } => continue,
-                    Change::LookAgain => still(&op, recent(&op)).await,
+                    Change::LookAgain => still(&op, since, recent(&op)).await,
                 };
                 match found {
                     Ok(found) => ready.extend(found),
@@ -116,9 +118,58 @@ fn not_found(what: &str) -> Problem {
     Problem::bad_input(format!("There is no such {what}."))
 }
 
-/// Looks, provided that the caller's credential still stands.
-async fn still<T>(op: &Op, look: impl Future<Output = Answer<T>>) -> Answer<T> {
-    match op.stands().await? {
+/// The channel as it is after the change `since`, looked at once for all who want it.
+async fn channel_since(op: &Op, wanted: ChannelId, since: u64) -> Answer<Option<channel::Channel>> {
+    let place = op.require(Action::ChannelRead)?;
+    let (services, own) = (op.services(), op.clone());
+    let look = move || -> BoxFuture<'static, Answer<Option<channel::Channel>>> {
+        let op = own.clone();
+        Box::pin(async move { channel::by_id(&op, wanted).await })
+    };
+    let key = (place.tenant_id, place.environment, wanted);
+    let shared = services
+        .shared
+        .channels
+        .look(key, since, services.changes.heard(), look);
+    shared.await
+}
+
+/// As [`channel_since`], a broadcast.
+async fn broadcast_since(op: &Op, wanted: BroadcastId, since: u64) -> Answer<Option<broadcast::Entry>> {
+    let place = op.require(Action::BroadcastRead)?;
+    let (services, own) = (op.services(), op.clone());
+    let look = move || -> BoxFuture<'static, Answer<Option<broadcast::Entry>>> {
+        let op = own.clone();
+        Box::pin(async move { broadcast::by_id(&op, wanted).await })
+    };
+    let key = (place.tenant_id, place.environment, wanted);
+    let shared = services
+        .shared
+        .broadcasts
+        .look(key, since, services.changes.heard(), look);
+    shared.await
+}
+
+/// Looks, provided that the caller's credential still stands after the change `since`.
+async fn still<T>(op: &Op, since: u64, look: impl Future<Output = Answer<T>>) -> Answer<T> {
+    let services = op.services();
+    let credential = match op.actor() {
+        Actor::Nobody => String::new(),
+        Actor::Token { token_id, .. } => token_id.to_string(),
+        Actor::User { session_id, .. } => session_id.to_string(),
+    };
+    let (place, own) = (op.place(), op.clone());
+    let key = (
+        credential,
+        place.map(|place| place.tenant_id),
+        place.and_then(|place| place.role),
+    );
+    let stands = move || -> BoxFuture<'static, Answer<bool>> {
+        let op = own.clone();
+        Box::pin(async move { op.stands().await })
+    };
+    let shared = &services.shared.credentials;
+    match shared.look(key, since, services.changes.heard(), stands).await? {
         true => look.await,
         false => Err(Problem::unauthenticated(
             "Your session or token has ended, or your role has changed.",
@@ -132,7 +183,7 @@ fn watched<T: Send + 'static>(
     watch: Watch,
     first: T,
     concerns: impl Fn(&Change) -> bool + Send + Clone + 'static,
-    look: impl Fn(Op) -> BoxFuture<'static, Answer<Option<T>>> + Send + Sync + Clone + 'static,
+    look: impl Fn(Op, u64) -> BoxFuture<'static, Answer<Option<T>>> + Send + Sync + Clone + 'static,
 ) -> impl Stream<Item = Result<T>> {
     let rest = stream::unfold((op, watch, false), move |(op, mut watch, over)| {
         let (concerns, look) = (concerns.clone(), look.clone());
@@ -140,13 +191,13 @@ fn watched<T: Send + 'static>(
             if over {
                 return None;
             }
-            loop {
-                let change = watch.next().await?;
+            let since = loop {
+                let (number, change) = watch.next().await?;
                 if concerns(&change) {
-                    break;
+                    break number;
                 }
-            }
-            match still(&op, look(op.clone())).await {
+            };
+            match still(&op, since, look(op.clone(), since)).await {
                 Ok(Some(found)) => Some((Ok(found), (op, watch, false))),
                 Ok(None) => None,
                 Err(problem) => Some((Err(problem.into()), (op, watch, true))),

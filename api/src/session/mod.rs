@@ -60,35 +60,15 @@ pub(crate) async fn authenticate(
     if !secret::well_formed(Kind::Session, secret) {
         return Err(gone());
     }
-    let mut door = services.database.door(None).await?;
-    let row: Option<(String, String, String, bool)> = sqlx::query_as(
-        "with found as (select s.session_id, s.user_id, u.name, s.last_used_at < now() - interval '1 minute' as idle \
-                        from session s join user_account u on u.user_id = s.user_id \
-                        where s.secret_sha256 = $1 and s.revoked_at is null and s.expires_at > now()) \
-         select session_id, user_id, name, idle from found \
-         where set_config('headwater.user_id', user_id, true) is not null",
-    )
-    .bind(sha256_hex(secret))
-    .fetch_optional(&mut *door)
-    .await?;
-    let (session, user, name, idle) = row.ok_or_else(gone)?;
-    let member: Option<(String, String)> = sqlx::query_as(
-        "select m.tenant_id, m.role from member m join tenant t on t.tenant_id = m.tenant_id \
-         where m.user_id = $1 and ($2::text is null or t.tenant_id = $2 or t.slug = $2) \
-         order by m.joined_at, m.member_id limit 1",
-    )
-    .bind(&user)
-    .bind(tenant)
-    .fetch_optional(&mut *door)
-    .await?;
-    if idle {
-        sqlx::query("update session set last_used_at = now() where session_id = $1")
-            .bind(&session)
-            .execute(&mut *door)
+    type Row = (String, String, String, Option<String>, Option<String>);
+    let row: Option<Row> =
+        sqlx::query_as("select session_id, user_id, name, tenant_id, role from session_at_the_door($1, $2)")
+            .bind(sha256_hex(secret))
+            .bind(tenant)
+            .fetch_optional(services.database.pool())
             .await?;
-        door.commit().await?;
-    }
-    let place = member.map(|(tenant, role)| {
+    let (session, user, name, tenant, role) = row.ok_or_else(gone)?;
+    let place = tenant.zip(role).map(|(tenant, role)| {
         let (tenant_id, role): (_, Role) = (id(tenant.parse())?, word(role.parse())?);
         Ok::<_, Problem>(Place {
             tenant_id,
