@@ -1,6 +1,7 @@
 //! What the tests across processes share: the real binary as a newcomer runs it, independent clients, and judges.
 
 pub mod browser;
+pub mod certificates;
 pub mod chain;
 pub mod channel;
 pub mod dev;

@@ -9,8 +9,11 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response};
 use axum::{Router, extract::State};
 use futures::stream;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Longest that a test waits for a message.
@@ -75,6 +78,7 @@ struct Desk {
 pub struct Receiver {
     /// Where it listens.
     pub address: SocketAddr,
+    scheme: &'static str,
     received: Arc<watch::Sender<Vec<Received>>>,
     _serving: AbortOnDropHandle<()>,
 }
@@ -90,6 +94,20 @@ impl Receiver {
         address: &str,
         answer: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
+        Self::listening(address, None, answer).await
+    }
+
+    /// Starts one on a free port of 127.0.0.1 that speaks TLS and answers 200.
+    pub async fn secured(config: Arc<ServerConfig>) -> anyhow::Result<Self> {
+        Self::listening("127.0.0.1:0", Some(config), |_, _| Reply::status(200)).await
+    }
+
+    async fn listening(
+        address: &str,
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let received = Arc::new(watch::Sender::new(Vec::new()));
@@ -100,10 +118,17 @@ impl Receiver {
         let router = Router::new().fallback(take).with_state(desk);
         let serving = tokio::spawn(async move {
             // Ends with the receiver.
-            let _ = axum::serve(listener, router).await;
+            let _ = match tls {
+                Some(config) => {
+                    let acceptor = TlsAcceptor::from(config);
+                    axum::serve(Secured { listener, acceptor }, router).await
+                }
+                None => axum::serve(listener, router).await,
+            };
         });
         Ok(Self {
             address,
+            scheme,
             received,
             _serving: AbortOnDropHandle::new(serving),
         })
@@ -111,7 +136,7 @@ impl Receiver {
 
     /// Its address as an endpoint has it.
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        format!("{}://{}/hook", self.scheme, self.address)
     }
 
     /// What came so far.
@@ -134,6 +159,32 @@ impl Receiver {
     pub async fn messages(&self, many: usize) -> anyhow::Result<Vec<Received>> {
         self.until(&format!("{many} messages"), |received| received.len() >= many)
             .await
+    }
+}
+
+/// A listener that speaks TLS. Who does not get that far is gone.
+struct Secured {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl axum::serve::Listener for Secured {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((socket, peer)) = self.listener.accept().await else {
+                continue;
+            };
+            if let Ok(secured) = self.acceptor.accept(socket).await {
+                return (secured, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }
 

@@ -124,7 +124,12 @@ fn outside_things_appear_only_behind_their_seam() {
         ("s3s-fs", &["headwater-tests"]),
         (
             "tokio-rustls",
-            &["headwater-api", "headwater-origin", "headwater-ingest-edge"],
+            &[
+                "headwater-api",
+                "headwater-origin",
+                "headwater-ingest-edge",
+                "headwater-tests",
+            ],
         ),
         ("prost", &["headwater-model", "headwater-gpu-worker"]),
     ];

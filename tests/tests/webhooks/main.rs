@@ -4,6 +4,7 @@
 mod delivery;
 mod events;
 mod hostile;
+mod secured;
 
 use std::time::Duration;
 
