@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the release build against FFmpeg and nginx and prints Markdown; docs/benchmarks.md holds a dated copy.
-# usage: infra/bench.sh [--quick] [transcode|passthrough|delay|startup|delivery|waiters]... (all when none is named)
+# Measures the release build against FFmpeg, nginx and a bare handler and prints Markdown; docs/benchmarks.md holds a dated copy.
+# usage: infra/bench.sh [--quick] [transcode|passthrough|delay|startup|delivery|waiters|api|authorise|subscriptions]... (all when none is named)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ if [ "${1:-}" = --quick ]; then
   flags=(--window-s 20 --counts 1,10)
   transcode=(--seconds 8 --runs 1)
 fi
-[ $# -gt 0 ] || set -- transcode passthrough delay startup delivery waiters
+[ $# -gt 0 ] || set -- transcode passthrough delay startup delivery waiters api authorise subscriptions
 # Thousands of connections on both sides.
 ulimit -n "$(ulimit -Hn)"
 

@@ -1,8 +1,9 @@
 //! Measures Headwater against named peers in one run and prints Markdown. `make bench` runs it on the release build.
 //!
 //! CPU is user and system time of whole process trees from `/proc`, so that it holds on a machine that does other work too.
-//! usage: bench [--window-s 60] [--counts 1,10,30] [passthrough|delay|startup|delivery|waiters]... (all when none is named)
+//! usage: bench [--window-s 60] [--counts 1,10,30] [passthrough|delay|startup|delivery|waiters|api|authorise|subscriptions]... (all when none is named)
 
+mod api;
 mod clip;
 mod delay;
 mod delivery;
@@ -15,6 +16,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use headwater_tests::proc;
+
+/// Every measurement.
+const ALL: [&str; 8] = [
+    "passthrough",
+    "delay",
+    "startup",
+    "delivery",
+    "waiters",
+    "api",
+    "authorise",
+    "subscriptions",
+];
 
 /// How long and how much to measure.
 struct Options {
@@ -48,9 +61,7 @@ impl Options {
             }
         }
         if options.wanted.is_empty() {
-            options.wanted = ["passthrough", "delay", "startup", "delivery", "waiters"]
-                .map(String::from)
-                .to_vec();
+            options.wanted = ALL.map(String::from).to_vec();
         }
         Ok(options)
     }
@@ -58,6 +69,9 @@ impl Options {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("bare") {
+        return api::bare::serve(std::env::args().skip(2)).await;
+    }
     let options = Options::read(std::env::args().skip(1))?;
     proc::print_conditions()?;
     for name in &options.wanted {
@@ -68,6 +82,9 @@ async fn main() -> anyhow::Result<()> {
             "startup" => startup::run().await?,
             "delivery" => delivery::run().await?,
             "waiters" => waiters::run().await?,
+            "api" => api::run(options.window).await?,
+            "authorise" => api::authorise::run().await?,
+            "subscriptions" => api::subscriptions::run().await?,
             other => bail!("no measurement is called {other}"),
         }
     }
