@@ -3,7 +3,6 @@
 mod support;
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -254,37 +253,4 @@ async fn more_than_may_wait_are_turned_away() {
     for _ in 0..10 {
         assert_eq!(answers.recv().await.expect("an answer").status, StatusCode::OK);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn five_thousand_waiters_are_one_subscription_and_one_rendering() {
-    const WAITERS: usize = 5_000;
-    let made = make(TENANT, BROADCAST, Recipe::low(8));
-    let farm = Farm::start().await;
-    let said = made.through_segment(2);
-    let worker = FakeWorker::start_with(&made, said).await;
-    farm.goes_live(&worker, 1);
-    get(farm.origin, &url("source/index.m3u8")).await;
-    let answers: Vec<_> = (0..WAITERS)
-        .map(|_| {
-            let (at, path) = (farm.origin, url("source/index.m3u8?_HLS_msn=4&_HLS_part=0"));
-            tokio::spawn(async move { get(at, &path).await })
-        })
-        .collect();
-    // The last of them is surely waiting once one that came after it has been answered.
-    get(farm.origin, &url("source/index.m3u8")).await;
-    tokio::time::sleep(Duration::ZERO).await;
-    worker.say_all(&made.events[said..said + 3]);
-    let mut bodies = Vec::new();
-    for answer in answers {
-        let answer = answer.await.expect("no panic");
-        assert_eq!(answer.status, StatusCode::OK);
-        assert!(answer.text().contains("3-1.0.m4s"), "{}", answer.text());
-        bodies.push(answer.body);
-    }
-    bodies.sort();
-    bodies.dedup();
-    assert!(bodies.len() <= 3, "{} renderings of three events", bodies.len());
-    assert_eq!(worker.subscriptions(), 1);
-    assert_eq!(farm.store.gets(), 0);
 }
