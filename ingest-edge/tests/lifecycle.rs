@@ -4,9 +4,10 @@ mod support;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use headwater_model::BroadcastId;
 use headwater_model::proto::edge::pull_event::Kind;
 use headwater_model::proto::scheduler::report_publisher_request::State as Publishing;
+use headwater_model::{BroadcastId, ChannelId};
+use support::farm::Books;
 use support::{Stage, Worker, soon};
 use tonic::Code;
 
@@ -150,6 +151,64 @@ async fn l1_a_publisher_that_drops_and_returns_continues_its_broadcast() {
     assert_eq!(books.opens[0].0, books.opens[1].0);
     assert_ne!(books.opens[0].1.publish_id, books.opens[1].1.publish_id);
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn a14_an_encoder_that_closes_its_half_has_ended_its_publish() {
+    let stage = Stage::new().await;
+    let mut encoder = stage.live().await;
+    encoder.play(50).await;
+    let mut worker = stage.worker(0, 1, 0).await;
+    encoder.half_close().await;
+    worker.until_paused().await;
+    assert_eq!(numbers(&worker), (0..50).collect::<Vec<_>>(), "what was sent is there");
+    stage.farm.reported(Publishing::Away).await;
+    soon("the edge to close its half", encoder.closed()).await;
+    let mut again = stage.live().await;
+    again.play(25).await;
+    worker.until("the second epoch", |w, _| w.epochs.len() == 2).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a15_a_reset_amid_a_message_costs_that_message_alone() {
+    let stage = Stage::new().await;
+    let mut encoder = stage.live().await;
+    let mut neighbour = stage.encoder().await;
+    neighbour.publish(&stage.farm.key(2)).await.started();
+    neighbour.headers().await;
+    encoder.play(50).await;
+    let mut worker = stage.worker(0, 1, 0).await;
+    worker.until_units(0, 45).await;
+    encoder.drop_amid_a_picture().await;
+    worker.until_paused().await;
+    assert_eq!(
+        numbers(&worker),
+        (0..50).collect::<Vec<_>>(),
+        "every whole message is there"
+    );
+    stage.farm.reported(Publishing::Away).await;
+    // Its broadcast goes on with whoever comes back, and others never noticed.
+    let mut again = stage.live().await;
+    again.play(50).await;
+    again.finish(&stage.farm.key(1)).await;
+    worker.until_end().await;
+    assert_eq!(worker.videos(), 100);
+    let books = stage.farm.when("both opens of the first channel", |b| {
+        b.opens
+            .iter()
+            .filter(|(_, open)| open.channel_id.ends_with(&channel(1)))
+            .count()
+            == 2
+    });
+    books.await;
+    neighbour.play(25).await;
+    stage.stop().await;
+}
+
+/// The end of a channel's id.
+fn channel(n: u64) -> String {
+    headwater_model::ChannelId::numbered(n).to_string()
 }
 
 #[tokio::test]
@@ -362,6 +421,34 @@ async fn l11_a_key_revoked_while_live_ends_the_broadcast() {
     assert_eq!(status.code, "NetStream.Publish.Denied");
     let report = stage.farm.reported(Publishing::Ended).await;
     assert!(report.reason.contains("revoked"), "{report:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn d20_a_key_whose_tenant_is_suspended_while_live_ends_its_broadcast_alone() {
+    let stage = Stage::with(&["--ingest-key-recheck-s", "1"]).await;
+    let mut encoder = stage.live().await;
+    encoder.play(50).await;
+    let first = stage.farm.opened(0).await;
+    let mut neighbour = stage.encoder().await;
+    neighbour.publish(&stage.farm.key(2)).await.started();
+    neighbour.headers().await;
+    neighbour.play(50).await;
+    assert_ne!(stage.farm.opened(1).await, first);
+    let sentence = "This account is suspended, so it cannot go live.";
+    stage
+        .farm
+        .set(|b| b.denied.push((1, tonic::Code::PermissionDenied, sentence)));
+    let status = encoder.status().await.expect("a reason");
+    assert_eq!(
+        (status.code.as_str(), status.description.as_str()),
+        ("NetStream.Publish.Denied", sentence)
+    );
+    let report = stage.farm.reported(Publishing::Ended).await;
+    assert!(report.reason.contains("suspended"), "{report:?}");
+    neighbour.play(25).await;
+    let mut worker = stage.worker(1, 1, 0).await;
+    worker.until_units(0, 70).await;
     stage.stop().await;
 }
 

@@ -3,6 +3,7 @@
 mod support;
 
 use support::{Encoder, Stage, soon};
+use tonic::Code;
 
 #[tokio::test]
 async fn an_unknown_key_is_denied_with_a_sentence() {
@@ -15,6 +16,53 @@ async fn an_unknown_key_is_denied_with_a_sentence() {
     );
     assert_eq!(status.description, "This stream key is unknown or was revoked.");
     soon("the edge to close", encoder.closed()).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn d20_a_key_that_may_not_publish_is_told_why_in_the_api_s_words() {
+    let stage = Stage::new().await;
+    let (denied, rejected) = ("NetStream.Publish.Denied", "NetStream.Publish.Rejected");
+    let cases = [
+        (
+            1,
+            Code::Unauthenticated,
+            "This stream key was revoked. Copy the current one.",
+            denied,
+        ),
+        (
+            2,
+            Code::Unauthenticated,
+            "This stream key expired on 2026-01-01 at 00:00 UTC.",
+            denied,
+        ),
+        (
+            3,
+            Code::PermissionDenied,
+            "This account is suspended, so it cannot go live.",
+            rejected,
+        ),
+        (
+            4,
+            Code::PermissionDenied,
+            "This channel is switched off, so it cannot go live.",
+            rejected,
+        ),
+    ];
+    stage
+        .farm
+        .set(|b| b.denied.extend(cases.map(|(n, code, sentence, _)| (n, code, sentence))));
+    for (n, _, sentence, code) in cases {
+        let mut encoder = stage.encoder().await;
+        let status = encoder.publish(&stage.farm.key(n)).await;
+        assert_eq!(
+            (status.level.as_str(), status.code.as_str(), status.description.as_str()),
+            ("error", code, sentence)
+        );
+        soon("the edge to close", encoder.closed()).await;
+    }
+    let mut encoder = stage.encoder().await;
+    encoder.publish(&stage.farm.key(5)).await.started();
     stage.stop().await;
 }
 

@@ -264,6 +264,20 @@ impl Encoder {
         self.send().await.expect("the edge reads");
     }
 
+    /// Says nothing more, and goes on listening.
+    pub async fn half_close(&mut self) {
+        self.socket.shutdown().await.expect("an open socket");
+    }
+
+    /// Sends a picture as far as its middle and vanishes.
+    pub async fn drop_amid_a_picture(mut self) {
+        self.queue(1);
+        let half = self.outbox.len() / 2;
+        let begun = self.outbox.split_to(half);
+        self.socket.write_all(&begun).await.expect("the edge reads");
+        self.drop_connection();
+    }
+
     /// Vanishes without a word.
     pub fn drop_connection(self) {
         socket2::SockRef::from(&self.socket)

@@ -28,6 +28,8 @@ pub struct Books {
     pub scheduler_down: bool,
     /// Keys that the api no longer knows.
     pub revoked: Vec<u64>,
+    /// Channels whose keys are refused with this code and sentence.
+    pub denied: Vec<(u64, tonic::Code, &'static str)>,
     pub reconnect_window_s: u32,
     pub bitrate_max_bps: u64,
     /// Workers have written the replays of the broadcasts that ended.
@@ -116,6 +118,16 @@ impl Ingest for Farm {
             return Err(Status::unavailable("the api is down"));
         }
         let channel = (1..10).find(|n| self.key(*n) == key.expose());
+        let denied = self
+            .books
+            .borrow()
+            .denied
+            .iter()
+            .find(|(n, ..)| Some(*n) == channel)
+            .copied();
+        if let Some((_, code, sentence)) = denied {
+            return Err(Status::new(code, sentence));
+        }
         let channel = channel.filter(|n| !self.books.borrow().revoked.contains(n));
         self.set(|b| {
             b.peers.push(asked.peer_address.clone());
