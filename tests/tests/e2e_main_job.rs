@@ -86,6 +86,45 @@ async fn a_pushed_broadcast_is_watched_live_and_stays_as_replay() -> anyhow::Res
     Ok(())
 }
 
+/// The moment in which a viewer who waits for the next segment is told that there is none.
+#[tokio::test]
+async fn the_replay_plays_the_moment_the_live_playlist_ends() -> anyhow::Result<()> {
+    let mut dev = Dev::start_with(&["--demo-ladder", "source"], &[]).await?;
+    let seconds = 7.0;
+    let source = Source {
+        seconds: Some(seconds),
+        ..Source::default()
+    };
+    let encoder = source.push(&dev.push_url())?;
+    let live = dev.wait_for_state(&["live"], LIVE_LIMIT).await?;
+    let playlists = media_playlists(&dev.play("main.m3u8")).await?;
+    let mut next = 0;
+    loop {
+        let waited = http::get(&format!("{}?_HLS_msn={next}", playlists[0])).await?;
+        assert_eq!(waited.status, 200, "{}", waited.text());
+        let text = waited.text();
+        if text.contains("#EXT-X-ENDLIST") {
+            break;
+        }
+        let first = text
+            .lines()
+            .find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:"));
+        next = first.unwrap_or("0").parse::<u64>()? + text.matches("#EXTINF").count() as u64;
+    }
+    // Nothing is waited for from here on.
+    let expected = (seconds * 30.0) as usize;
+    for path in ["main.m3u8", "dvr.m3u8", "manifest.mpd"] {
+        let video = encoder::packets(&dev.play(path), "v:0").await?;
+        assert_eq!(video.len(), expected, "{path}");
+    }
+    let broadcast = live["broadcast_id"].as_str().unwrap_or_default();
+    let download = dev.play(&format!("{broadcast}/download.mp4"));
+    assert_eq!(encoder::decoded_frames(&download, "v:0").await?, expected as u64);
+    encoder.finished().await?;
+    dev.stop().await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_wrong_key_is_refused_with_a_sentence_and_disturbs_nobody() -> anyhow::Result<()> {
     let mut dev = Dev::start().await?;

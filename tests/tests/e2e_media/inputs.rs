@@ -1,5 +1,6 @@
 //! What publishers send: sizes, rates, keyframes and sound of every kind.
 
+use anyhow::Context as _;
 use headwater_media::hls::validate::MultivariantPlaylist;
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder;
@@ -187,6 +188,65 @@ async fn a_source_of_long_gops_goes_on_encoded_and_loses_nothing() -> anyhow::Re
         );
         super::content::assert_together(&whole, &seen, 12);
         assert_eq!(encoder::decoded_frames(&whole, "v:0").await?, film.frames(), "{whole}");
+    }
+    dev.stop().await?;
+    Ok(())
+}
+
+/// Debian has no encoder of HE-AAC, so the access units are AAC-LC at half the rate, and the record says that SBR doubles it:
+/// decoders put up with SBR that does not come. Players do not, so it is encoded anew.
+#[tokio::test]
+async fn he_aac_of_both_versions_is_heard_whole_and_together() -> anyhow::Result<()> {
+    let mut dev = Dev::start_with(&["--demo-ladder", "source"], &[]).await?;
+    let folder = tempfile::tempdir()?;
+    // What FFmpeg writes for AAC-LC at 24 kHz, and explicit SBR, or SBR with parametric stereo, in its place.
+    for (what, audio, written, record) in [
+        (
+            "v1",
+            "-ac 2 -ar 24000",
+            *b"\x13\x10\x56\xe5\x00",
+            *b"\x2b\x11\x88\x00\x00",
+        ),
+        (
+            "v2",
+            "-ac 1 -ar 24000",
+            *b"\x13\x08\x56\xe5\x00",
+            *b"\xeb\x09\x88\x00\x00",
+        ),
+    ] {
+        let film = Film {
+            audio: Some(audio),
+            ..Film::default()
+        };
+        let file = folder.path().join(format!("{what}.flv"));
+        film.shoot(&file).await?;
+        let mut bytes = std::fs::read(&file)?;
+        let header = [&[0xaf, 0][..], &written].concat();
+        let at = bytes.windows(header.len()).position(|window| window == header);
+        let at = at.with_context(|| format!("{what}: no configuration"))? + 2;
+        bytes[at..at + record.len()].copy_from_slice(&record);
+        std::fs::write(&file, bytes)?;
+        let encoder = encoder::push_file(&file, &dev.push_url())?;
+        dev.wait_for_state(&["live"], super::LIVE_LIMIT).await?;
+        encoder.finished().await?;
+        let ended = Ended::wait(&dev).await?;
+        assert_eq!(
+            ended.multivariant.matches("mp4a.40.2").count(),
+            1,
+            "{what}: {}",
+            ended.multivariant
+        );
+        let url = dev.play("main.m3u8");
+        let heard = encoder::stream_entry(&url, "a:0", "sample_rate,channels").await?;
+        assert_eq!(heard, "48000,2", "{what}");
+        let sound = encoder::packets(&url, "a:0").await?;
+        let lasts = sound.len() as f64 * 1024.0 / 48_000.0;
+        assert!(
+            (lasts - f64::from(film.seconds)).abs() < 0.15,
+            "{what}: {lasts} s of sound"
+        );
+        assert_eq!(encoder::decoded_frames(&url, "v:0").await?, film.frames(), "{what}");
+        super::content::assert_together(what, &marks::watch(&url, 0, None).await?, 4);
     }
     dev.stop().await?;
     Ok(())
