@@ -74,11 +74,11 @@ impl Execution<'_> {
                     self.changed(*id, changed, "lost its edge: it waits for the publisher");
                 }
                 Action::Return(id) => {
-                    let changed = broadcast::mark_returned(self.to, *id).await?;
+                    let changed = broadcast::returned(&mut *self.to, *id, None).await?;
                     self.changed(*id, changed, "has its edge again");
                 }
                 Action::Finish(id) => {
-                    let changed = broadcast::mark_finishing(self.to, *id, FinishCause::Window, self.now).await?;
+                    let changed = broadcast::finishing(&mut *self.to, *id, None, FinishCause::Window, self.now).await?;
                     self.changed(*id, changed, "is finished: its publisher did not come back in time");
                 }
                 Action::GiveUp(id) => {

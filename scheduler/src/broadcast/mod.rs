@@ -8,9 +8,7 @@ use headwater_model::{BroadcastId, ChannelId, PlaybackId, PublishId, TenantId};
 use sqlx::{PgConnection, PgPool};
 
 pub use error::Error;
-pub(crate) use queries::{
-    Known, Unfinished, give_up, mark_away, mark_finishing, mark_returned, playback_ids, unfinished,
-};
+pub(crate) use queries::{Known, Unfinished, finishing, give_up, mark_away, playback_ids, returned, unfinished};
 
 use crate::plan::{FinishCause, Timestamp};
 
@@ -82,7 +80,7 @@ async fn open_in(to: &mut PgConnection, open: &Open, now: Timestamp) -> Result<O
                 fresh: true,
             });
         }
-        mark_finishing(to, current.broadcast_id, FinishCause::Window, now).await?;
+        finishing(&mut *to, current.broadcast_id, None, FinishCause::Window, now).await?;
     }
     let new = queries::New {
         broadcast_id: BroadcastId::random(),
@@ -159,9 +157,9 @@ pub(crate) async fn report(
     now: Timestamp,
 ) -> Result<Reported, Error> {
     let changed = match report {
-        Report::Live => queries::publisher_live(pool, broadcast, publish).await?,
+        Report::Live => returned(pool, broadcast, Some(publish)).await?,
         Report::Away => queries::publisher_away(pool, broadcast, publish, now).await?,
-        Report::Ended => queries::publisher_ended(pool, broadcast, publish, now).await?,
+        Report::Ended => finishing(pool, broadcast, Some(publish), FinishCause::Publisher, now).await?,
     };
     // What has just changed is not over.
     let over = match changed {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use headwater_model::ladder::{Policy, Source};
 use headwater_model::{BroadcastId, BroadcastState, ChannelId, Ladder, PlaybackId, PublishId, TenantId, WorkerId};
 use sqlx::types::Json;
-use sqlx::{FromRow, PgConnection, PgPool, Row as _};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Row as _};
 
 use super::{Error, Finished, Open, Opened};
 use crate::clock::{from_utc, to_utc};
@@ -235,13 +235,19 @@ pub(super) async fn is_over(on: &PgPool, broadcast: BroadcastId) -> Result<Optio
     )
 }
 
-pub(super) async fn publisher_live(on: &PgPool, broadcast: BroadcastId, publish: PublishId) -> Result<bool> {
+/// One that was away goes on: its `publish` is back, or, where none is named, the worker has the edge again.
+pub(crate) async fn returned(
+    on: impl PgExecutor<'_>,
+    broadcast: BroadcastId,
+    publish: Option<PublishId>,
+) -> Result<bool> {
     let done = sqlx::query(
         "update broadcast set state = 'live', away_at = null, away_cause = null \
-         where broadcast_id = $1 and publish_id = $2 and state = 'reconnecting'",
+         where broadcast_id = $1 and state = 'reconnecting' \
+           and case when $2::text is null then away_cause = 'link' else publish_id = $2 end",
     )
     .bind(broadcast.as_str())
-    .bind(publish.as_str())
+    .bind(publish.as_ref().map(PublishId::as_str))
     .execute(on)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -266,20 +272,26 @@ pub(super) async fn publisher_away(
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn publisher_ended(
-    on: &PgPool,
+/// Nobody may continue it any more: its `publish` has ended, or, where none is named, whichever it has.
+pub(crate) async fn finishing(
+    on: impl PgExecutor<'_>,
     broadcast: BroadcastId,
-    publish: PublishId,
+    publish: Option<PublishId>,
+    cause: FinishCause,
     now: Timestamp,
 ) -> Result<bool> {
     let done = sqlx::query(
         "update broadcast set state = 'finishing', away_at = null, away_cause = null, \
-                finishing_at = $3, finishing_cause = 'publisher' \
-         where broadcast_id = $1 and publish_id = $2 and state in ('live', 'reconnecting')",
+                finishing_at = $3, finishing_cause = $4 \
+         where broadcast_id = $1 and ($2::text is null or publish_id = $2) and state in ('live', 'reconnecting')",
     )
     .bind(broadcast.as_str())
-    .bind(publish.as_str())
+    .bind(publish.as_ref().map(PublishId::as_str))
     .bind(to_utc(now))
+    .bind(match cause {
+        FinishCause::Publisher => "publisher",
+        FinishCause::Window => "window",
+    })
     .execute(on)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -293,41 +305,6 @@ pub(crate) async fn mark_away(on: &mut PgConnection, broadcast: BroadcastId, now
     )
     .bind(broadcast.as_str())
     .bind(to_utc(now))
-    .execute(on)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// The worker has the edge again.
-pub(crate) async fn mark_returned(on: &mut PgConnection, broadcast: BroadcastId) -> Result<bool> {
-    let done = sqlx::query(
-        "update broadcast set state = 'live', away_at = null, away_cause = null \
-         where broadcast_id = $1 and state = 'reconnecting' and away_cause = 'link'",
-    )
-    .bind(broadcast.as_str())
-    .execute(on)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Nobody may continue it any more.
-pub(crate) async fn mark_finishing(
-    on: &mut PgConnection,
-    broadcast: BroadcastId,
-    cause: FinishCause,
-    now: Timestamp,
-) -> Result<bool> {
-    let done = sqlx::query(
-        "update broadcast set state = 'finishing', away_at = null, away_cause = null, \
-                finishing_at = $2, finishing_cause = $3 \
-         where broadcast_id = $1 and state in ('live', 'reconnecting')",
-    )
-    .bind(broadcast.as_str())
-    .bind(to_utc(now))
-    .bind(match cause {
-        FinishCause::Publisher => "publisher",
-        FinishCause::Window => "window",
-    })
     .execute(on)
     .await?;
     Ok(done.rows_affected() == 1)
