@@ -113,7 +113,7 @@ impl Database {
 
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        sqlx::query("select deletes_at from asset limit 1")
+        sqlx::query("select deletes_at from asset, session_at_the_door('', null) limit 1")
             .execute(&self.pool)
             .await?;
         Ok(())
