@@ -187,6 +187,14 @@ impl Caller {
             .await
     }
 
+    /// Makes a channel. Returns its id.
+    pub async fn channel(&self, title: &str) -> anyhow::Result<String> {
+        let asked =
+            "mutation($t: String!) { channelCreate(input: { title: $t }) { channel { id } userErrors { message } } }";
+        let made = self.ask(asked, json!({ "t": title })).await?;
+        made.text("/channelCreate/channel/id")
+    }
+
     /// Any request.
     pub async fn send(
         &self,

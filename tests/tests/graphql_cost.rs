@@ -56,9 +56,7 @@ const PAGE: &str = "query($n: Int) { channels(first: $n) { totalCount nodes { id
 
 async fn fill(caller: &Caller, many: usize) -> Outcome {
     for n in 0..many {
-        let create = "mutation($t: String!) { channelCreate(input: { title: $t }) { channel { id } } }";
-        let made = caller.ask(create, json!({ "t": format!("Stage {n}") })).await?;
-        made.data("/channelCreate/channel/id")?;
+        caller.channel(&format!("Stage {n}")).await?;
     }
     Ok(())
 }
@@ -95,8 +93,7 @@ async fn a_subscription_hears_of_every_change_and_ends_with_its_session() -> Out
     let front = Front::fresh().await?;
     let (ada, tenant) = front.sign_up("Ada").await?;
     let watcher = front.sign_in("Ada").await?;
-    let create = "mutation { channelCreate(input: { title: \"Before\" }) { channel { id } } }";
-    let id = ada.ask(create, json!({})).await?.text("/channelCreate/channel/id")?;
+    let id = ada.channel("Before").await?;
     let own = watcher
         .ask("{ me { id sessions { nodes { id current } } } }", json!({}))
         .await?;

@@ -6,7 +6,7 @@ use headwater_api::webhook::Rules;
 use headwater_tests::receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 
-use super::{Outcome, channel, deliver, deliveries, endpoint, front, hasty, look, settled, verifies};
+use super::{Outcome, deliver, deliveries, endpoint, front, hasty, look, settled, verifies};
 
 #[tokio::test]
 async fn a_failing_endpoint_is_tried_again_with_the_same_message() -> Outcome {
@@ -20,7 +20,7 @@ async fn a_failing_endpoint_is_tried_again_with_the_same_message() -> Outcome {
     .await?;
     let (hook, secret) = endpoint(&ada, &flaky.url(), &["CHANNEL_CREATED"]).await?;
     let _delivering = deliver(&front, hasty());
-    channel(&ada, "Town hall").await?;
+    ada.channel("Town hall").await?;
     let begun = Instant::now();
     let came = flaky.messages(3).await?;
     assert!(
@@ -82,7 +82,7 @@ async fn slow_and_dead_endpoints_delay_nobody_else() -> Outcome {
     let _delivering = (deliver(&front, rules.clone()), deliver(&front, rules));
     let begun = Instant::now();
     for number in 0..20 {
-        channel(&ada, &format!("Hall {number}")).await?;
+        ada.channel(&format!("Hall {number}")).await?;
     }
     healthy.messages(20).await?;
     assert!(
@@ -132,12 +132,12 @@ async fn what_a_vanished_process_held_is_sent_by_another() -> Outcome {
     let mut connection = front.database.connect().await?;
     let claim = "update webhook_queue set claim = 'vanished', claimed_until = now() + interval '1 hour'";
     sqlx::query(claim).execute(&mut connection).await?;
-    channel(&ada, "Town hall").await?;
+    ada.channel("Town hall").await?;
     let _delivering = deliver(&front, hasty());
     // What is not held comes at once, what is held does not.
     let free = Receiver::start().await?;
     endpoint(&ada, &free.url(), &["CHANNEL_CREATED"]).await?;
-    channel(&ada, "Great hall").await?;
+    ada.channel("Great hall").await?;
     free.messages(1).await?;
     assert!(receiver.received().is_empty());
     let over = "update webhook_queue set claimed_until = now() where claim = 'vanished'";
@@ -162,7 +162,7 @@ async fn an_endpoint_that_is_gone_or_dead_for_days_is_disabled_and_others_are_to
         .execute(&mut front.database.connect().await?)
         .await?;
     let _delivering = deliver(&front, hasty());
-    channel(&ada, "Town hall").await?;
+    ada.channel("Town hall").await?;
     let told = watching.messages(2).await?;
     for (hook, cause) in [(&gone_hook, "GONE"), (&broken_hook, "FAILING")] {
         let seen = look(&ada, hook).await?;
@@ -182,7 +182,7 @@ async fn an_endpoint_that_is_gone_or_dead_for_days_is_disabled_and_others_are_to
     assert_eq!(log[0]["state"], "CANCELLED");
 
     // Disabled, it gets nothing and cannot be tried; enabled, it begins anew.
-    channel(&ada, "Great hall").await?;
+    ada.channel("Great hall").await?;
     assert_eq!(deliveries(&ada, &gone_hook).await?.len(), 1);
     let test = "mutation($id: ID!) { webhookEndpointTest(input: { id: $id }) { event { id } userErrors { code } } }";
     let refused = ada.ask(test, json!({ "id": gone_hook })).await?;
@@ -193,7 +193,7 @@ async fn an_endpoint_that_is_gone_or_dead_for_days_is_disabled_and_others_are_to
     let mended = Receiver::start().await?;
     let enabled = ada.ask(update, json!({ "id": gone_hook, "u": mended.url() })).await?;
     assert_eq!(enabled.data("/webhookEndpointUpdate/webhookEndpoint/disabled")?, false);
-    channel(&ada, "Small hall").await?;
+    ada.channel("Small hall").await?;
     let came = mended.messages(1).await?;
     assert_eq!(came[0].json()["data"]["title"], "Small hall");
 

@@ -6,7 +6,7 @@ use headwater_tests::front::Caller;
 use headwater_tests::receiver::{Received, Receiver};
 use serde_json::{Value, json};
 
-use super::{Outcome, channel, deliver, endpoint, front, verifies};
+use super::{Outcome, deliver, endpoint, front, verifies};
 
 const EVENTS: &str =
     "query($after: String, $o: ID) { webhookEvents(first: 100, after: $after, filter: { objectId: $o }) {
@@ -34,7 +34,7 @@ async fn changes_arrive_signed_and_numbered_and_can_be_asked_for() -> Outcome {
     let of_test = Receiver::start().await?;
     endpoint(&in_test, &of_test.url(), &[]).await?;
 
-    let id = channel(&ada, "Town hall").await?;
+    let id = ada.channel("Town hall").await?;
     let update =
         "mutation($id: ID!, $v: Int!, $t: String, $d: Boolean) { channelUpdate(input: { id: $id, expectedVersion: $v,
         title: $t, disabled: $d }) { channel { id } userErrors { code } } }";
@@ -151,7 +151,7 @@ async fn changes_arrive_signed_and_numbered_and_can_be_asked_for() -> Outcome {
 async fn what_the_scheduler_writes_is_told_too() -> Outcome {
     let front = front().await?;
     let (ada, tenant) = front.sign_up("Ada").await?;
-    let id = channel(&ada, "Town hall").await?;
+    let id = ada.channel("Town hall").await?;
     let broadcast = BroadcastId::random();
     let mut connection = front.database.connect().await?;
     sqlx::query(

@@ -11,7 +11,7 @@ use headwater_tests::front::Front;
 use headwater_tests::receiver::{Receiver, Reply};
 use serde_json::json;
 
-use super::{ENDPOINT, Outcome, channel, deliver, endpoint, front, hasty, settled};
+use super::{ENDPOINT, Outcome, deliver, endpoint, front, hasty, settled};
 
 #[tokio::test]
 async fn redirects_are_not_followed_and_endless_answers_are_cut() -> Outcome {
@@ -27,7 +27,7 @@ async fn redirects_are_not_followed_and_endless_answers_are_cut() -> Outcome {
     let (redirecting_hook, _) = endpoint(&ada, &redirecting.url(), &["CHANNEL_CREATED"]).await?;
     let (endless_hook, _) = endpoint(&ada, &endless.url(), &["CHANNEL_CREATED"]).await?;
     let _delivering = deliver(&front, hasty());
-    channel(&ada, "Town hall").await?;
+    ada.channel("Town hall").await?;
     let log = settled(&ada, &redirecting_hook, "given up", |found| {
         found[0]["state"] == "FAILED"
     })
@@ -113,12 +113,12 @@ async fn a_name_is_resolved_once_and_where_it_turns_inwards_it_is_refused() -> O
         "the name is asked for when something is sent"
     );
     let _delivering = deliver(&front, hasty());
-    channel(&ada, "Town hall").await?;
+    ada.channel("Town hall").await?;
     good.messages(1).await?;
     settled(&ada, &hook, "delivered", |found| found[0]["state"] == "DELIVERED").await?;
     // What was judged is what was connected to: a second question would have led inside.
     assert_eq!(name.asked.load(Ordering::SeqCst), 1);
-    channel(&ada, "Great hall").await?;
+    ada.channel("Great hall").await?;
     let log = settled(&ada, &hook, "given up", |found| found[0]["state"] == "FAILED").await?;
     assert_eq!(log[0]["attempts"][0]["error"], "the address is not a public one");
     assert!(inside.received().is_empty(), "nobody went inside");

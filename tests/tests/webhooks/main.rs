@@ -52,14 +52,6 @@ async fn endpoint(caller: &Caller, url: &str, types: &[&str]) -> anyhow::Result<
     ))
 }
 
-/// Makes a channel. Returns its id.
-async fn channel(caller: &Caller, title: &str) -> anyhow::Result<String> {
-    let asked =
-        "mutation($t: String!) { channelCreate(input: { title: $t }) { channel { id } userErrors { message } } }";
-    let made = caller.ask(asked, json!({ "t": title })).await?;
-    made.text("/channelCreate/channel/id")
-}
-
 /// The deliveries to an endpoint, newest first.
 async fn deliveries(caller: &Caller, endpoint: &str) -> anyhow::Result<Vec<Value>> {
     let asked =

@@ -4,7 +4,7 @@ use headwater_api::webhook::Rules;
 use headwater_tests::certificates::Authority;
 use headwater_tests::receiver::Receiver;
 
-use super::{Outcome, channel, deliver, endpoint, front, hasty, settled, verifies};
+use super::{Outcome, deliver, endpoint, front, hasty, settled, verifies};
 
 #[tokio::test]
 async fn only_a_trusted_certificate_of_the_right_name_gets_the_message() -> Outcome {
@@ -31,7 +31,7 @@ async fn only_a_trusted_certificate_of_the_right_name_gets_the_message() -> Outc
         ..hasty()
     };
     let _delivering = deliver(&front, rules);
-    channel(&ada, "Town hall").await?;
+    ada.channel("Town hall").await?;
 
     let came = good.messages(1).await?;
     assert!(verifies(&secret, &came[0]));

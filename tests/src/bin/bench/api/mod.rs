@@ -100,7 +100,6 @@ async fn bare_handler(dev: &Dev) -> anyhow::Result<(Child, String)> {
 /// Signs people up and gives each connection its credential and its channel.
 async fn furnish(dev: &Dev) -> anyhow::Result<Vec<Work>> {
     let front = Front::beside(&Secret::new(&dev.running.database_url), Arc::new(MemoryHints::new()))?;
-    let create = "mutation($t: String!) { channelCreate(input: { title: $t }) { channel { id } } }";
     let token = "mutation($a: [Action!]!) { apiTokenCreate(input: { name: \"bench\", environment: LIVE, actions: $a }) { secret } }";
     let actions = [
         "CHANNEL_READ",
@@ -114,8 +113,7 @@ async fn furnish(dev: &Dev) -> anyhow::Result<Vec<Work>> {
         let (owner, tenant) = front.sign_up(&format!("Bench {number}")).await?;
         let mut channels = Vec::new();
         for n in 0..CHANNELS_PER_TENANT {
-            let made = owner.ask(create, json!({ "t": format!("Stage {n}") })).await?;
-            channels.push(made.text("/channelCreate/channel/id")?);
+            channels.push(owner.channel(&format!("Stage {n}")).await?);
         }
         let secret = owner
             .ask(token, json!({ "a": actions }))

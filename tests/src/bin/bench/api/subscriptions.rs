@@ -31,8 +31,7 @@ pub async fn run() -> anyhow::Result<()> {
     let mut dev = Dev::start_with(&[], &[("HEADWATER_LOG", "warn")]).await?;
     let front = Front::beside(&Secret::new(&dev.running.database_url), Arc::new(MemoryHints::new()))?;
     let (owner, _) = front.sign_up("Ada").await?;
-    let create = "mutation { channelCreate(input: { title: \"Stage\" }) { channel { id } } }";
-    let channel = owner.ask(create, json!({})).await?.text("/channelCreate/channel/id")?;
+    let channel = owner.channel("Stage").await?;
     let host = dev.running.api_url.strip_prefix("http://").context("http")?.to_owned();
     // The first ones pay for what all share.
     let mut sockets = open(&host, &owner, &channel, 20).await?;
