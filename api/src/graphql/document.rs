@@ -373,8 +373,8 @@ mod tests {
         let chain = (0..300).map(|n| format!("fragment F{n} on Q {{ ...F{} }} ", n + 1));
         let chain = format!("{{ a }} {}", chain.collect::<String>());
         let nested = |open: &str, close: &str, times| format!("{}a{}", open.repeat(times), close.repeat(times));
-        let introspection =
-            nested("{ __schema { types { ", " } } }", 1).replace('a', &nested("fields { type { ", " } } ", 8));
+        let deeper = nested("fields { type { ", " } } ", 8);
+        let introspection = format!("{{ __schema {{ types {{ {deeper} }} }} }}");
         let cases: [(String, fn(&Refused) -> bool); 12] = [
             (" ".repeat(DOCUMENT_BYTES_MAX + 1), |r| matches!(r, Refused::Long)),
             ("{".repeat(60_000), |r| matches!(r, Refused::Deep)),
