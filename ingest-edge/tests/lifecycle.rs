@@ -194,21 +194,11 @@ async fn a15_a_reset_amid_a_message_costs_that_message_alone() {
     again.finish(&stage.farm.key(1)).await;
     worker.until_end().await;
     assert_eq!(worker.videos(), 100);
-    let books = stage.farm.when("both opens of the first channel", |b| {
-        b.opens
-            .iter()
-            .filter(|(_, open)| open.channel_id.ends_with(&channel(1)))
-            .count()
-            == 2
-    });
-    books.await;
+    let channel = ChannelId::numbered(1).to_string();
+    let opens = |b: &Books| b.opens.iter().filter(|(_, open)| open.channel_id == channel).count();
+    stage.farm.when("both opens of its channel", |b| opens(b) == 2).await;
     neighbour.play(25).await;
     stage.stop().await;
-}
-
-/// The end of a channel's id.
-fn channel(n: u64) -> String {
-    headwater_model::ChannelId::numbered(n).to_string()
 }
 
 #[tokio::test]

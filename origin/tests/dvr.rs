@@ -55,7 +55,7 @@ async fn what_lies_behind_the_dvr_window_is_listed_no_more() {
         // Answered when the last of them is there.
         let dvr = get(farm.origin, &url(&format!("source/dvr.m3u8?_HLS_msn={newest}"))).await;
         assert_eq!(dvr.status, StatusCode::OK, "{}", dvr.text());
-        let (listed_first, seconds) = listed(&dvr.text());
+        let (listed_first, seconds) = listed(dvr.text());
         let whole_s = ((newest + 1) as i64 * SEGMENT_S).min(DVR_S);
         assert!(
             listed_first.abs_diff(first) <= 1,
@@ -68,7 +68,7 @@ async fn what_lies_behind_the_dvr_window_is_listed_no_more() {
             dvr.text()
         );
         let live = get(farm.origin, &url("source/index.m3u8")).await;
-        assert!(listed(&live.text()).0 >= listed_first, "the live window lies within");
+        assert!(listed(live.text()).0 >= listed_first, "the live window lies within");
         let manifest = get(farm.origin, &manifest_url).await.text().to_owned();
         assert!(manifest.contains("timeShiftBufferDepth=\"PT60S\""), "{manifest}");
         // The open segment stands in it too.

@@ -375,7 +375,8 @@ mod tests {
         let nested = |open: &str, close: &str, times| format!("{}a{}", open.repeat(times), close.repeat(times));
         let deeper = nested("fields { type { ", " } } ", 8);
         let introspection = format!("{{ __schema {{ types {{ {deeper} }} }} }}");
-        let cases: [(String, fn(&Refused) -> bool); 12] = [
+        type Right = fn(&Refused) -> bool;
+        let cases: [(String, Right); 12] = [
             (" ".repeat(DOCUMENT_BYTES_MAX + 1), |r| matches!(r, Refused::Long)),
             ("{".repeat(60_000), |r| matches!(r, Refused::Deep)),
             (

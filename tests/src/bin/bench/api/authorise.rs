@@ -30,7 +30,7 @@ pub async fn run() -> anyhow::Result<()> {
     let tenant = tenant::create(&database.api, "bench", "Bench").await?;
     let mut secrets = Vec::with_capacity(KEYS);
     for n in 0..KEYS {
-        let made = channel::create(&database.api, channel::New::titled(tenant.id, &format!("Stage {n}"))).await?;
+        let made = channel::create(&database.api, channel::New::titled(tenant.id, format!("Stage {n}"))).await?;
         secrets.push(made.stream_key);
     }
     let (mut cold, mut cached) = (Vec::new(), Vec::new());
