@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_graphql::ServerError;
 use async_graphql::parser::Error;
 use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection, SelectionSet};
 
@@ -86,6 +87,16 @@ pub fn parse(text: &str) -> Result<ExecutableDocument, Refused> {
     let document = async_graphql::parser::parse_query(text)?;
     check_size(&document)?;
     Ok(document)
+}
+
+/// Gives a code to what was wrong with a value, which the library finds out as late as the field that wants it. Ours have one.
+pub(crate) fn mark_input(errors: &mut [ServerError]) {
+    for error in errors.iter_mut().filter(|error| !error.path.is_empty()) {
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            extensions.set("code", "BAD_INPUT");
+        }
+    }
 }
 
 /// Documents that were read before: programs send the same few again and again, and reading costs more than many an answer.

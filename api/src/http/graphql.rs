@@ -236,7 +236,7 @@ async fn answer(
     // A change that was begun is finished even if its caller hangs up: only its answer is lost.
     let executing = api.schema.clone();
     let task = tokio::spawn(async move { executing.execute(request).await });
-    let response = match tokio::time::timeout(ANSWER_LIMIT, task).await {
+    let mut response = match tokio::time::timeout(ANSWER_LIMIT, task).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             let sentence = "Something went wrong in the service, and was noted.";
@@ -251,6 +251,7 @@ async fn answer(
             ));
         }
     };
+    graphql::document::mark_input(&mut response.errors);
     // Errors without a path were found before anything was executed.
     let executed = response.errors.is_empty() || response.errors.iter().any(|error| !error.path.is_empty());
     let status = match (executed, media) {

@@ -184,8 +184,9 @@ impl Executor for Bounded {
         };
         let answers = Executor::execute_stream(&self.schema, request, session_data);
         answers
-            .map(move |answer| {
+            .map(move |mut answer| {
                 let _held = &turn;
+                graphql::document::mark_input(&mut answer.errors);
                 answer
             })
             .boxed()
