@@ -24,15 +24,12 @@ impl Authority {
     /// A fresh one, for two days.
     pub fn fresh() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut arguments = vec![
-            "req",
-            "-x509",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            "/CN=Authority of a test",
-        ];
+        // Two of one name would be taken for one another.
+        let subject = format!(
+            "/CN=Authority {}",
+            folder.path().file_name().unwrap_or_default().display()
+        );
+        let mut arguments = vec!["req", "-x509", "-nodes", "-days", "2", "-subj", &subject];
         arguments.extend(EC);
         arguments.extend([
             "-addext",
