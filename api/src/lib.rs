@@ -38,6 +38,7 @@ pub mod demo;
 pub mod fuzz;
 pub mod graphql;
 pub mod grpc;
+pub mod health;
 pub mod http;
 pub mod idempotency;
 pub mod invitation;

@@ -13,6 +13,7 @@ use crate::access::{Action, Environment, Role};
 use crate::audit;
 use crate::changes::Changes;
 use crate::database::{Database, Tx};
+use crate::health::watch::Watched;
 use crate::idempotency::Repeat;
 use crate::limits::Limits;
 use crate::problem::{Answer, Problem};
@@ -33,6 +34,7 @@ pub struct Services {
     pub(crate) webhooks: Guard,
     pub(crate) asset_undo: Duration,
     pub(crate) shared: SharedLooks,
+    pub(crate) watched: Watched,
 }
 
 /// What subscriptions ask for together: channels, broadcasts, and whether a credential still stands.
@@ -60,6 +62,7 @@ impl Services {
             webhooks,
             asset_undo: ASSET_UNDO,
             shared: SharedLooks::default(),
+            watched: Watched::default(),
         }
     }
 

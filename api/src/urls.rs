@@ -50,6 +50,17 @@ impl Urls {
     }
 }
 
+impl Urls {
+    /// Where an issue of stream health is explained.
+    pub(crate) fn issue_page(&self, issue: headwater_model::health::Issue) -> String {
+        format!(
+            "{}/docs/stream-health#{}",
+            self.api_public_url.trim_end_matches('/'),
+            issue.as_str()
+        )
+    }
+}
+
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find('/').map_or(url.len(), |at| host + at);

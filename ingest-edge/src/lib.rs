@@ -2,7 +2,7 @@
 //!
 //! A publisher's bytes become access units on the broadcast's timeline ([`headwater_media::normalise`]); the
 //! [`replay_buffer`] keeps them until a worker has stored what it made of them, and the worker pulls them over the
-//! [`link`]. [`key`] asks who may publish; [`broadcast`] is a publish's life, reconnects and take-overs included, and
+//! [`link`]. [`key`] asks who may publish; [`health`] tells how a publish does; [`broadcast`] is a publish's life, reconnects and take-overs included, and
 //! where protocols meet: `rtmp` is one, the next ones get folders beside it.
 //!
 //! ```no_run
@@ -21,6 +21,7 @@
 pub mod broadcast;
 pub mod clock;
 mod config;
+pub mod health;
 pub mod key;
 pub mod link;
 pub mod replay_buffer;
@@ -122,6 +123,7 @@ impl Edge {
             stop_ends: config.ingest_stop_ends,
         });
         let (hearing, hints, stop) = (shared.clone(), config.hints.open()?, process.shutdown.clone());
+        process.spawn(health::report(registry.clone(), hints.clone(), process.shutdown.clone()));
         process.spawn(async move { hearing.keys.hear(hints, stop).await });
         let server = Server::new(shared, config.ingest_connections_max, config.connection_rate());
         for listener in rtmp {

@@ -1,7 +1,7 @@
 //! Nouns and messages: typed ids, the ladder, and what processes say to one another. Plain data.
 //!
 //! Everything here is a value. Ids ([`id`]) and [`StreamKey`] are parsed where text comes in; [`ladder`] decides
-//! which renditions a source gets; [`heartbeat`] is what workers say in Redis; [`proto`] holds the messages of gRPC,
+//! which renditions a source gets; [`heartbeat`] and [`health`] are what is said in Redis; [`proto`] holds the messages of gRPC,
 //! and [`convert`] turns media messages into [`headwater_media`] types and back sharing their bytes.
 //!
 //! ```
@@ -13,6 +13,7 @@
 
 pub mod broadcast;
 pub mod convert;
+pub mod health;
 pub mod heartbeat;
 pub mod id;
 pub mod ladder;

@@ -176,5 +176,6 @@ fn assignment(known: &Known, generation: u64, ladder: &Ladder) -> Assignment {
         ladder: ladder.to_proto(),
         traceparent: known.traceparent.clone(),
         anchor_wallclock_ms: known.anchor_ms,
+        left_out: known.view.wanted.lacking(ladder),
     }
 }

@@ -31,6 +31,8 @@ pub struct Source {
     pub video: bool,
     /// Video, sound, or both.
     pub audio: bool,
+    /// Media seconds for each second.
+    pub speed: &'static str,
 }
 
 impl Default for Source {
@@ -43,6 +45,7 @@ impl Default for Source {
             seconds: None,
             video: true,
             audio: true,
+            speed: "1",
         }
     }
 }
@@ -53,11 +56,12 @@ impl Source {
             .map(String::from)
             .to_vec();
         if self.video {
-            a.extend(["-re", "-f", "lavfi", "-i"].map(String::from));
+            a.extend(["-readrate", self.speed, "-f", "lavfi", "-i"].map(String::from));
             a.push(format!("testsrc2=size={}:rate={}", self.size, self.fps));
         }
         if self.audio {
-            a.extend(["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"].map(String::from));
+            a.extend(["-readrate", self.speed, "-f", "lavfi", "-i"].map(String::from));
+            a.push("sine=frequency=440:sample_rate=48000".into());
         }
         if self.video {
             a.extend(
@@ -175,6 +179,11 @@ impl Encoder {
     /// Makes it hang: its connection stays, and nothing comes.
     pub async fn freeze(&self) -> anyhow::Result<()> {
         crate::dev::signal(self.child.id().context("ffmpeg has ended")?, "STOP").await
+    }
+
+    /// Lets it go on after [`Self::freeze`].
+    pub async fn thaw(&self) -> anyhow::Result<()> {
+        crate::dev::signal(self.child.id().context("ffmpeg has ended")?, "CONT").await
     }
 
     /// How many pictures it has sent so far, as it goes on.

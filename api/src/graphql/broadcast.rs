@@ -7,7 +7,8 @@ use headwater_model::{BroadcastId, LatencyMode as Latency};
 use super::asset::Asset;
 use super::channel::{Channel, LatencyMode};
 use super::common::{Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse};
-use super::loaders::{self, AssetOf, ChannelBy};
+use super::health::BroadcastHealth;
+use super::loaders::{self, AssetOf, ChannelBy, NewestOf};
 use crate::access::Action;
 use crate::broadcast;
 use crate::op::Op;
@@ -157,6 +158,13 @@ impl Broadcast {
             passthrough: true,
         });
         video.chain(audio).collect()
+    }
+    /// How it does; null where that cannot be learned at this moment.
+    async fn health(&self, ctx: &Context<'_>) -> Result<Option<BroadcastHealth>> {
+        let place = Op::of(ctx).require(Action::BroadcastRead)?;
+        let found = loaders::of(ctx).load_one(NewestOf(self.0.broadcast_id.clone())).await?;
+        let of = |newest| Some(BroadcastHealth::of(place.tenant_id, self.0.broadcast_id.parse().ok()?, newest));
+        Ok(found.and_then(of))
     }
     /// Its replay. Needs ASSET_READ.
     async fn asset(&self, ctx: &Context<'_>) -> Result<Option<Asset>> {

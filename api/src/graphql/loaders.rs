@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
+use headwater_model::BroadcastId;
 
+use crate::access::Action;
+use crate::health::{self, Newest};
 use crate::op::Op;
 use crate::page::{Page, Paged};
 use crate::{asset, broadcast, channel, member, playback_id, stream_key, webhook};
@@ -44,6 +47,10 @@ key!(
 key!(
     /// A broadcast by its id.
     BroadcastBy
+);
+key!(
+    /// What was last said of how a broadcast does.
+    NewestOf
 );
 key!(
     /// The asset of a broadcast.
@@ -128,6 +135,24 @@ impl Loader<BroadcastBy> for Load {
             .into_iter()
             .map(|row| (BroadcastBy(row.broadcast_id.clone()), row))
             .collect())
+    }
+}
+
+impl Loader<NewestOf> for Load {
+    type Value = Newest;
+    type Error = Error;
+    async fn load(&self, keys: &[NewestOf]) -> Loaded<NewestOf, Newest> {
+        let place = self.0.require(Action::BroadcastRead)?;
+        let known = keys.iter().filter_map(|key| Some((key.clone(), key.0.parse::<BroadcastId>().ok()?)));
+        let (keys, broadcasts): (Vec<_>, Vec<_>) = known.unzip();
+        let hints = &self.0.services().hints;
+        match health::newest(hints, place.tenant_id, &broadcasts).await {
+            Ok(newest) => Ok(keys.into_iter().zip(newest).collect()),
+            Err(error) => {
+                tracing::debug!("how broadcasts do is not known: {error}");
+                Ok(HashMap::new())
+            }
+        }
     }
 }
 

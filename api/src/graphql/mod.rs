@@ -16,6 +16,8 @@ mod broadcast;
 mod channel;
 mod common;
 pub mod document;
+mod following;
+mod health;
 pub mod loaders;
 mod playback_id;
 mod playback_token;

@@ -11,6 +11,8 @@ use headwater_model::{BroadcastId, ChannelId};
 use super::broadcast::Broadcast;
 use super::channel::Channel;
 use super::common::parse;
+use super::following::Following;
+use super::health::BroadcastHealth;
 use crate::access::Action;
 use crate::changes::{Change, Watch};
 use crate::op::{Actor, Op};
@@ -65,6 +67,26 @@ impl Subscription {
             Box::pin(async move { broadcast_since(&op, wanted, since).await })
         };
         Ok(watched(op, watch, found, concerns, look).map(|item| item.map(Broadcast)))
+    }
+
+    /// How the broadcast does: now, then about every second while it is on air. Ends with it.
+    async fn broadcast_health(
+        &self,
+        ctx: &Context<'_>,
+        id: ID,
+    ) -> Result<impl Stream<Item = Result<BroadcastHealth>> + use<>> {
+        let op = Op::of(ctx).clone();
+        let place = op.require(Action::BroadcastRead)?;
+        let wanted: BroadcastId = parse(&id).ok_or_else(|| not_found("broadcast"))?;
+        let changes = op.services().changes.subscribe();
+        let found = broadcast::by_id(&op, wanted).await?.ok_or_else(|| not_found("broadcast"))?;
+        let (hints, watched) = (&op.services().hints, &op.services().watched);
+        let heard = watched.watch(hints, place.tenant_id, wanted);
+        let heard = heard.ok_or_else(|| Problem::rate_limited("Too many broadcasts are watched here. Try again later.", 10))?;
+        // What cannot be read now is heard within a second.
+        let kept = crate::health::newest(hints, place.tenant_id, &[wanted]).await;
+        let newest = kept.ok().and_then(|mut newest| newest.pop()).unwrap_or_default();
+        Ok(Following::new(op, place.tenant_id, wanted, newest, heard, changes, found.state == "ended").stream())
     }
 
     /// Every channel of the environment that changes, after it has.
@@ -171,10 +193,12 @@ async fn still<T>(op: &Op, since: u64, look: impl Future<Output = Answer<T>>) ->
     let shared = &services.shared.credentials;
     match shared.look(key, since, services.changes.heard(), stands).await? {
         true => look.await,
-        false => Err(Problem::unauthenticated(
-            "Your session or token has ended, or your role has changed.",
-        )),
+        false => Err(ended()),
     }
+}
+
+fn ended() -> Problem {
+    Problem::unauthenticated("Your session or token has ended, or your role has changed.")
 }
 
 /// `first`, then what `look` finds after each change that concerns it, until it finds nothing or may not look any more.
@@ -205,4 +229,12 @@ fn watched<T: Send + 'static>(
         }
     });
     stream::once(async move { Ok(first) }).chain(rest)
+}
+
+/// Looks, provided that the caller's credential stands at this moment, whether or not anything has changed.
+pub(super) async fn still_now<T>(op: &Op, look: impl Future<Output = Answer<T>>) -> Answer<T> {
+    match op.stands().await? {
+        true => look.await,
+        false => Err(ended()),
+    }
 }

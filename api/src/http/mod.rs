@@ -71,6 +71,7 @@ pub fn router(api: Api) -> Router {
         .route("/", get(front))
         .route("/graphql", any(graphql::handle))
         .route("/graphql/schema", get(|| async { crate::graphql::sdl() }))
+        .route("/docs/stream-health", get(|| async { Html(crate::health::page()) }))
         .route("/docs/errors", get(|| async { Html(error_page()) }))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))

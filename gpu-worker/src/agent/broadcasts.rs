@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use headwater_model::health;
 use headwater_model::heartbeat::Running;
 use headwater_model::proto::worker::Assignment;
+use headwater_platform::hints::Entry;
 use headwater_platform::{Process, rpc};
 use tokio_util::task::TaskTracker;
 use tonic::Status;
@@ -141,6 +143,22 @@ impl Broadcasts {
                 generation: b.assignment.generation,
                 link_down_ms: b.link_down_ms(),
                 encode_px_per_s: b.encode_px_per_s(),
+            })
+        };
+        running.values().filter_map(say).collect()
+    }
+
+    /// What is said of how they do, at this Unix millisecond.
+    pub(crate) fn reports(&self, now_ms: i64) -> Vec<Entry> {
+        let running = self.running();
+        let say = |b: &Arc<Broadcast>| {
+            let tenant = b.assignment.tenant_id.parse().ok()?;
+            let broadcast = b.assignment.broadcast_id.parse().ok()?;
+            let report = b.health.look(now_ms).filter(|_| !b.ending())?;
+            Some(Entry {
+                key: health::Source::Worker.key(tenant, broadcast),
+                topic: health::topic(tenant, broadcast),
+                value: report.to_json(),
             })
         };
         running.values().filter_map(say).collect()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_model::WorkerId;
+use headwater_model::health::{REPORTS_KEPT, REPORTS_TTL};
 use headwater_model::heartbeat::{Capacity, HEARTBEAT_EVERY_MS, HEARTBEAT_TTL_MS, Heartbeat};
 use headwater_platform::Process;
 use headwater_platform::clock::WallClock;
@@ -47,6 +48,12 @@ pub(crate) async fn run(beat: Beat, hints: SharedHints, broadcasts: Arc<Broadcas
                 Duration::from_millis(HEARTBEAT_TTL_MS),
             )
             .await;
+        let reports = broadcasts.reports(clock.unix_ms());
+        let count = reports.len() as u64;
+        // Where one call was in vain, a second would only delay the next beat.
+        if set.is_err() || hints.append(reports, REPORTS_KEPT, REPORTS_TTL).await.is_err() {
+            metrics::counter!("worker_health_reports_lost_total").increment(count);
+        }
         match set {
             Ok(()) => {
                 if std::mem::take(&mut failing) {

@@ -116,6 +116,7 @@ impl Runner {
         self.untold.clear();
         self.child_config = plan.child.clone();
         self.shared.encodes(Some(&plan));
+        self.shared.health.makes(Some(&plan), &self.shed);
         let mut packager = Packager::new(&plan, epoch, boundaries, self.latency);
         self.lagging = Lagging::default();
         self.behind_told = false;
@@ -222,7 +223,10 @@ impl Runner {
                 self.recent.clear();
                 self.source = Some(*epoch);
             }
-            Next::Idle => self.recent.clear(),
+            Next::Idle => {
+                self.shared.health.makes(None, &[]);
+                self.recent.clear();
+            }
             Next::End(reason) => self.ended = Some(reason),
         }
     }

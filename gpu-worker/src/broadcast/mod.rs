@@ -13,6 +13,7 @@
 mod child;
 mod epochs;
 mod finish;
+mod health;
 mod hub;
 mod lag;
 mod line;
@@ -45,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub(crate) use child::Child;
+pub(crate) use health::Health;
 pub(crate) use hub::Hub;
 pub(crate) use runner::Outcome;
 
@@ -90,6 +92,8 @@ pub(crate) struct Broadcast {
     /// Milliseconds since `since` at which the link broke, plus one; 0 while it is up.
     link_down: AtomicU64,
     since: Instant,
+    /// How it goes.
+    pub(crate) health: Health,
     encoding: AtomicBool,
     /// Pixels per second that it encodes.
     encode_px_per_s: AtomicU64,
@@ -113,6 +117,7 @@ impl Broadcast {
         Arc::new(Self {
             edge_url: watch::Sender::new(assignment.edge_url.clone()),
             hub: Hub::new(presentation, window_ms),
+            health: Health::new(latency, &assignment.left_out),
             assignment,
             stop: CancellationToken::new(),
             finish: CancellationToken::new(),

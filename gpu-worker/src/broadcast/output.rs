@@ -85,8 +85,9 @@ impl Runner {
                 self.stills.part(epoch, i, &part);
                 let rendition = epoch.renditions[i].name.clone();
                 if part.arrival_us > 0 {
-                    let delay_s = (self.tools.clock.unix_us() - part.arrival_us) as f64 * 1e-6;
-                    metrics::histogram!("worker_part_delay_seconds").record(delay_s);
+                    let delay_us = self.tools.clock.unix_us() - part.arrival_us;
+                    metrics::histogram!("worker_part_delay_seconds").record(delay_us as f64 * 1e-6);
+                    self.shared.health.part(delay_us / 1_000);
                 }
                 metrics::counter!("worker_parts_total").increment(1);
                 self.shared.hub.part(proto::Part {

@@ -117,6 +117,7 @@ impl Farm {
             ladder: self.ladder.clone(),
             traceparent: String::new(),
             anchor_wallclock_ms: 0,
+            left_out: Vec::new(),
         };
         Broadcast::new(assignment, self.tools.window_ms)
     }

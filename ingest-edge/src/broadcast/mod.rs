@@ -14,11 +14,12 @@ mod swap;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use headwater_media::normalise::Start;
+use headwater_media::normalise::{Counters, Start};
 use headwater_media::{Epoch, EpochCause};
 use headwater_model::convert::{epoch_to_proto, track_to_proto};
 use headwater_model::proto::scheduler::{OpenBroadcastRequest, OpenBroadcastResponse};
-use headwater_model::{BroadcastId, PublishId};
+use headwater_model::{BroadcastId, PublishId, health};
+use headwater_platform::hints::Entry;
 use metrics::counter;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -28,6 +29,7 @@ pub use publisher::{Bounds, Closer, Publisher, Stop};
 pub use registry::{Deps, NotNow, Registry};
 pub use scheduler::Scheduler;
 
+use crate::health::Health;
 use crate::key::Grant;
 use crate::replay_buffer::{Item, ReplayBuffer};
 
@@ -138,6 +140,7 @@ struct Live {
     shift_epochs: u32,
     has_epoch: bool,
     last_media: Instant,
+    health: Health,
 }
 
 impl Broadcast {
@@ -194,7 +197,7 @@ impl Broadcast {
 
     /// Makes `handle` the publisher. Returns where its timeline starts, and when the publisher that it replaces last
     /// sent media; `None` when the broadcast is over.
-    fn join(&self, handle: Handle, now: Instant) -> Option<(Start, Option<Instant>)> {
+    fn join(&self, handle: Handle, bitrate_max_bps: u64, now: Instant) -> Option<(Start, Option<Instant>)> {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Ended { .. }) {
             return None;
@@ -206,6 +209,7 @@ impl Broadcast {
             shift_epochs: 0,
             has_epoch: false,
             last_media: now,
+            health: Health::new(bitrate_max_bps, now),
         };
         let replaced = state.live.replace(live).map(|old| {
             old.handle.close(Close::TakenOver);
@@ -252,9 +256,11 @@ impl Broadcast {
                     unit.dts = unit.dts.plus(shift);
                     unit.pts = unit.pts.plus(shift);
                 }
+                live.health.unit(&unit);
                 Item::Unit(unit, arrival_us)
             }
             News::Epoch(mut epoch, hints) => {
+                live.health.epoch(&epoch, hints.fps_milli);
                 if !live.has_epoch {
                     // The one before may have sent on until this one's tracks were known.
                     let behind = end_90k - (epoch.start_90k + live.shift_90k);
@@ -271,6 +277,7 @@ impl Broadcast {
                 Item::Epoch(epoch_to_proto(&epoch))
             }
         }));
+        live.health.read();
         let id = state.id;
         drop(state);
         if lost > 0 {
@@ -282,6 +289,29 @@ impl Broadcast {
             self.touch();
         }
         true
+    }
+
+    /// What the normaliser of `publish` has counted so far, and whether it was held back of late.
+    fn note(&self, publish: PublishId, counters: &Counters, held: bool) {
+        let mut state = self.lock();
+        if let Some(live) = state.live.as_mut().filter(|live| live.handle.id == publish) {
+            live.health.note(counters, held);
+        }
+    }
+
+    /// Looks how the publish does; `None` where nobody publishes, or the broadcast has no name yet.
+    fn look(&self, now: Instant, now_ms: i64) -> Option<Entry> {
+        let pulled = self.buffer.has_reader();
+        let mut state = self.lock();
+        let (id, live) = (state.id?, state.live.as_mut()?);
+        let report = live.health.look(now, now_ms, pulled);
+        drop(state);
+        let tenant = self.grant.tenant_id;
+        Some(Entry {
+            key: health::Source::Edge.key(tenant, id),
+            topic: health::topic(tenant, id),
+            value: report.to_json(),
+        })
     }
 
     /// `publish` is over. Nothing happens when another has taken its place.

@@ -17,6 +17,9 @@ use super::pace::{BitRate, Pace};
 use super::{Broadcast, Close, Handle, Hints, Leave, News, Registry};
 use crate::key::Grant;
 
+/// Stream health is told of a normaliser's issues this often.
+const NOTE_EVERY: Duration = Duration::from_millis(900);
+
 /// Bounds of one publish.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -65,6 +68,8 @@ pub struct Publisher {
     pace: Pace,
     rate: BitRate,
     last_media: Instant,
+    /// It was held back since stream health was told.
+    held: bool,
     figures: Figures,
 }
 
@@ -74,6 +79,8 @@ struct Session {
     news: Vec<News>,
     /// What the metrics have been told.
     issues: Counters,
+    /// When stream health is told of the issues next.
+    note_at: Instant,
 }
 
 /// Counted per read, not per unit.
@@ -110,6 +117,7 @@ impl Publisher {
             pace: Pace::new(bounds.burst, now),
             rate: BitRate::new(now),
             last_media: now,
+            held: false,
             figures: Figures {
                 bytes: counter!("ingest_media_bytes_total", "protocol" => protocol),
                 video_units: counter!("ingest_units_total", "protocol" => protocol, "kind" => "video"),
@@ -156,6 +164,10 @@ impl Publisher {
         }
     }
 
+    fn allowed_bps(&self) -> u64 {
+        self.grant.bitrate_max_bps.unwrap_or(self.bounds.bitrate_max_bps)
+    }
+
     fn media(&mut self, bytes: usize) -> i64 {
         self.last_media = Instant::now();
         self.rate.add(bytes, None, self.last_media);
@@ -166,7 +178,8 @@ impl Publisher {
     /// Joins the channel's broadcast with the first media.
     fn session(&mut self) -> Option<&mut Session> {
         if self.keeps && self.session.is_none() {
-            let (broadcast, start) = self.registry.join(&self.grant, &self.handle, self.last_media);
+            let (registry, allowed) = (&self.registry, self.allowed_bps());
+            let (broadcast, start) = registry.join(&self.grant, &self.handle, allowed, self.last_media);
             let mut normaliser = Normaliser::new(start);
             if let Some(metadata) = self.metadata.take() {
                 normaliser.metadata(&metadata);
@@ -177,6 +190,7 @@ impl Publisher {
                 normaliser,
                 news: Vec::new(),
                 issues: Counters::default(),
+                note_at: self.last_media,
             });
         }
         self.session.as_mut()
@@ -227,6 +241,11 @@ impl Publisher {
         if issues {
             session.count_issues();
         }
+        if now >= session.note_at {
+            session.note_at = now + NOTE_EVERY;
+            let held = std::mem::take(&mut self.held);
+            session.broadcast.note(self.handle.id, session.normaliser.counters(), held);
+        }
         self.figures.video_units.increment(video);
         self.figures.audio_units.increment(audio);
         if !session.news.is_empty() && !session.broadcast.append(self.handle.id, &mut session.news, now) {
@@ -241,7 +260,7 @@ impl Publisher {
         if let Some(issue) = fatal {
             return Err(Stop::Unusable(issue));
         }
-        let allowed = self.grant.bitrate_max_bps.unwrap_or(self.bounds.bitrate_max_bps);
+        let allowed = self.allowed_bps();
         match self.rate.bps() {
             got if got > allowed => Err(Stop::BitRate {
                 got_kbps: got / 1_000,
@@ -279,6 +298,7 @@ impl Publisher {
 
     /// The time in which it was not read does not count as silence.
     pub fn held_back(&mut self) {
+        self.held = true;
         self.last_media = Instant::now();
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use headwater_media::normalise::Start;
 use headwater_model::{BroadcastId, ChannelId};
+use headwater_platform::hints::Entry;
 use metrics::counter;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -90,13 +91,18 @@ impl Registry {
 
     /// Figures of every broadcast.
     pub fn stats(&self) -> Vec<Stats> {
-        let slots: Vec<_> = self
-            .lock()
-            .slots
-            .values()
-            .filter_map(|slot| slot.current.clone())
-            .collect();
-        slots.iter().map(|broadcast| broadcast.buffer.stats()).collect()
+        self.all().iter().map(|broadcast| broadcast.buffer.stats()).collect()
+    }
+
+    /// Looks how every publish does.
+    pub(crate) fn look(&self, now: Instant) -> Vec<Entry> {
+        let now_ms = self.deps.clock.now_ms();
+        self.all().iter().filter_map(|broadcast| broadcast.look(now, now_ms)).collect()
+    }
+
+    fn all(&self) -> Vec<Arc<Broadcast>> {
+        let channels = self.lock();
+        channels.slots.values().filter_map(|slot| slot.current.clone()).collect()
     }
 
     /// Whether the channel takes another publisher now.
@@ -116,11 +122,17 @@ impl Registry {
     }
 
     /// The channel's broadcast, continued or new, with `handle` as its publisher.
-    pub(super) fn join(self: &Arc<Self>, grant: &Arc<Grant>, handle: &Handle, now: Instant) -> (Arc<Broadcast>, Start) {
+    pub(super) fn join(
+        self: &Arc<Self>,
+        grant: &Arc<Grant>,
+        handle: &Handle,
+        bitrate_max_bps: u64,
+        now: Instant,
+    ) -> (Arc<Broadcast>, Start) {
         let mut channels = self.lock();
         let slot = channels.slots.entry(grant.channel_id).or_default();
         if let Some(current) = &slot.current
-            && let Some((start, replaced)) = current.join(handle.clone(), now)
+            && let Some((start, replaced)) = current.join(handle.clone(), bitrate_max_bps, now)
         {
             if replaced.is_some_and(|last_media| now < last_media + SENDING) {
                 counter!("ingest_takeovers_total").increment(1);
@@ -135,7 +147,7 @@ impl Registry {
         let broadcast = Broadcast::new(grant.clone(), buffer, slot.current.take());
         slot.current = Some(broadcast.clone());
         drop(channels);
-        broadcast.join(handle.clone(), now);
+        broadcast.join(handle.clone(), bitrate_max_bps, now);
         self.tasks
             .spawn(control::run(broadcast.clone(), self.clone()).in_current_span());
         (broadcast, Start::FIRST)
@@ -170,13 +182,7 @@ impl Registry {
     /// Publishers are gone: gives workers `take_max` to take what is still held, and then the scheduler [`TELL_MAX`] to
     /// hear of it.
     pub async fn drain(&self, take_max: Duration) {
-        let all: Vec<_> = self
-            .lock()
-            .slots
-            .values()
-            .filter_map(|slot| slot.current.clone())
-            .collect();
-        join_all(all.into_iter().map(|broadcast| async move {
+        join_all(self.all().into_iter().map(|broadcast| async move {
             // What is not taken or told in time is lost with this process.
             let _ = timeout(take_max, broadcast.buffer.caught_up()).await;
             let mut progress = broadcast.progress.subscribe();

@@ -227,6 +227,11 @@ impl ReplayBuffer {
         self.lock().store.end_90k()
     }
 
+    /// Whether a worker holds the link.
+    pub fn has_reader(&self) -> bool {
+        self.lock().reader.is_some()
+    }
+
     /// What is known to be stored, 1/90000 s.
     pub fn durable_90k(&self) -> i64 {
         self.lock().store.durable_90k()

@@ -112,6 +112,9 @@ pub enum Issue {
     /// Units were left out because too many waited for a track or a key frame.
     #[error("too much media waited for a track or key frame")]
     HoldOverflow,
+    /// The publisher calls a picture a key frame, and it is no IDR: an open GOP, or intra refresh.
+    #[error("a key frame is no IDR frame: turn open GOP off")]
+    KeyNotIdr,
 }
 
 impl Issue {
@@ -148,12 +151,13 @@ impl Issue {
             Self::WrongTimeUnit(_) => 23,
             Self::BacklogDropped(_) => 24,
             Self::HoldOverflow => 25,
+            Self::KeyNotIdr => 26,
         }
     }
 }
 
 /// Names of the issues as metrics spell them, in the order of [`Counters`].
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 27] = [
     "unsupported_video",
     "unsupported_audio",
     "video_config",
@@ -180,6 +184,7 @@ const NAMES: [&str; 26] = [
     "wrong_time_unit",
     "backlog_dropped",
     "hold_overflow",
+    "key_not_idr",
 ];
 
 /// How often each kind of issue has come up.

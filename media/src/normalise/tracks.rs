@@ -57,8 +57,16 @@ impl VideoTrack {
                 None
             }
             VideoBody::Frame {
-                composition_ms, data, ..
-            } => self.frame(composition_ms, &data, ms, now_ms, sink),
+                composition_ms,
+                key,
+                data,
+            } => {
+                let unit = self.frame(composition_ms, &data, ms, now_ms, sink);
+                if key && unit.as_ref().is_some_and(|unit| !unit.key) {
+                    sink.issue(Issue::KeyNotIdr);
+                }
+                unit
+            }
             VideoBody::End | VideoBody::Ignored => None,
         }
     }

@@ -216,6 +216,13 @@ impl Ladder {
         }
     }
 
+    /// Names of the video rungs that `other` has not.
+    pub fn lacking(&self, other: &Self) -> Vec<String> {
+        let has = |name: &str| other.video.iter().any(|rung| rung.name == name);
+        let lacking = self.video.iter().filter(|rung| !has(&rung.name));
+        lacking.map(|rung| rung.name.clone()).collect()
+    }
+
     /// The same ladder without its most costly encoded rung; `None` when nothing could be left out without leaving
     /// the broadcast no picture at all.
     pub fn trimmed(&self) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! The twin: hints in a map, with a switch to make them unreachable.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_stream::wrappers::BroadcastStream;
 
-use super::{Hints, HintsError, Result};
+use super::{Entry, Hints, HintsError, Result};
 
 /// Messages a slow subscriber may lag behind before it misses some.
 const TOPIC_BACKLOG_MESSAGES: usize = 1_024;
@@ -21,6 +21,8 @@ const TOPIC_BACKLOG_MESSAGES: usize = 1_024;
 #[derive(Default)]
 pub struct MemoryHints {
     values: Mutex<BTreeMap<String, (String, Instant)>>,
+    lists: Mutex<HashMap<String, (VecDeque<String>, Instant)>>,
+    sets: Mutex<HashMap<String, (HashSet<u64>, Instant)>>,
     topics: Mutex<HashMap<String, broadcast::Sender<String>>>,
     down: AtomicBool,
 }
@@ -39,6 +41,8 @@ impl MemoryHints {
     /// Forgets everything, as FLUSHALL does.
     pub fn flush(&self) {
         lock(&self.values).clear();
+        lock(&self.lists).clear();
+        lock(&self.sets).clear();
     }
 
     fn check(&self, operation: &'static str) -> Result<()> {
@@ -111,6 +115,73 @@ impl Hints for MemoryHints {
             let count = entry.0.parse::<u64>().unwrap_or(0) + 1;
             entry.0 = count.to_string();
             Ok(count)
+        })
+    }
+
+    fn append<'a>(&'a self, entries: Vec<Entry>, keep: usize, ttl: Duration) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.check("append")?;
+            let now = Instant::now();
+            let mut lists = lock(&self.lists);
+            lists.retain(|_, (_, expires)| *expires > now);
+            for Entry { key, topic, value } in entries {
+                let (list, expires) = lists.entry(key).or_insert_with(|| (VecDeque::new(), now));
+                *expires = now + ttl;
+                list.push_back(value.clone());
+                while list.len() > keep {
+                    list.pop_front();
+                }
+                // An error only says that nobody listens.
+                let _ = self.topic(&topic).send(value);
+            }
+            Ok(())
+        })
+    }
+
+    fn newest<'a>(&'a self, keys: Vec<String>, count: usize) -> BoxFuture<'a, Result<Vec<Vec<String>>>> {
+        Box::pin(async move {
+            self.check("newest")?;
+            let now = Instant::now();
+            let lists = lock(&self.lists);
+            let of = |key: &String| match lists.get(key) {
+                Some((list, expires)) if *expires > now => {
+                    list.iter().skip(list.len().saturating_sub(count)).cloned().collect()
+                }
+                _ => Vec::new(),
+            };
+            Ok(keys.iter().map(of).collect())
+        })
+    }
+
+    fn mark<'a>(&'a self, sets: Vec<(String, Vec<u64>)>, ttl: Duration) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            self.check("mark")?;
+            let now = Instant::now();
+            let mut known = lock(&self.sets);
+            known.retain(|_, (_, expires)| *expires > now);
+            for (key, members) in sets.into_iter().filter(|(_, members)| !members.is_empty()) {
+                let (set, expires) = known.entry(key).or_insert_with(|| (HashSet::new(), now));
+                *expires = now + ttl;
+                set.extend(members);
+            }
+            Ok(())
+        })
+    }
+
+    fn distinct<'a>(&'a self, groups: Vec<Vec<String>>) -> BoxFuture<'a, Result<Vec<u64>>> {
+        Box::pin(async move {
+            self.check("distinct")?;
+            let now = Instant::now();
+            let known = lock(&self.sets);
+            let of = |keys: &Vec<String>| {
+                let sets = keys.iter().filter_map(|key| known.get(key));
+                let members: HashSet<u64> = sets
+                    .filter(|(_, expires)| *expires > now)
+                    .flat_map(|(set, _)| set.iter().copied())
+                    .collect();
+                members.len() as u64
+            };
+            Ok(groups.iter().map(of).collect())
         })
     }
 

@@ -11,11 +11,13 @@ use redis::{AsyncCommands, Client, RedisResult};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{HINTS_TIMEOUT, Hints, HintsError, Result};
+use super::{Entry, HINTS_TIMEOUT, Hints, HintsError, Result};
 use crate::retry::Backoff;
 
 /// Keys asked of one SCAN step.
 const SCAN_STEP_KEYS: usize = 500;
+/// Members told in one PFADD.
+const MARK_STEP_MEMBERS: usize = 1_000;
 /// Messages held for a subscriber before the connection is read no further.
 const SUBSCRIBER_QUEUE_MESSAGES: usize = 1_024;
 
@@ -122,6 +124,75 @@ impl Hints for RedisHints {
                 .query_async(&mut connection)
                 .await?;
             Ok(count)
+        }))
+    }
+
+    fn append<'a>(&'a self, entries: Vec<Entry>, keep: usize, ttl: Duration) -> BoxFuture<'a, Result<()>> {
+        let mut connection = self.connection.clone();
+        Box::pin(bounded("append", async move {
+            let ttl_ms = ttl.as_millis().max(1) as u64;
+            let mut pipe = redis::pipe();
+            for Entry { key, topic, value } in &entries {
+                pipe.cmd("RPUSH").arg(key).arg(value).ignore();
+                pipe.cmd("LTRIM").arg(key).arg(-(keep as i64)).arg(-1).ignore();
+                pipe.cmd("PEXPIRE").arg(key).arg(ttl_ms).ignore();
+                pipe.cmd("PUBLISH").arg(topic).arg(value).ignore();
+            }
+            match entries.is_empty() {
+                true => Ok(()),
+                false => pipe.query_async(&mut connection).await,
+            }
+        }))
+    }
+
+    fn newest<'a>(&'a self, keys: Vec<String>, count: usize) -> BoxFuture<'a, Result<Vec<Vec<String>>>> {
+        let mut connection = self.connection.clone();
+        Box::pin(bounded("newest", async move {
+            if keys.is_empty() || count == 0 {
+                return Ok(vec![Vec::new(); keys.len()]);
+            }
+            let mut pipe = redis::pipe();
+            for key in &keys {
+                pipe.cmd("LRANGE").arg(key).arg(-(count as i64)).arg(-1);
+            }
+            pipe.query_async(&mut connection).await
+        }))
+    }
+
+    fn mark<'a>(&'a self, sets: Vec<(String, Vec<u64>)>, ttl: Duration) -> BoxFuture<'a, Result<()>> {
+        let mut connection = self.connection.clone();
+        Box::pin(bounded("mark", async move {
+            let ttl_ms = ttl.as_millis().max(1) as u64;
+            let mut pipe = redis::pipe();
+            for (key, members) in sets.iter().filter(|(_, members)| !members.is_empty()) {
+                for step in members.chunks(MARK_STEP_MEMBERS) {
+                    pipe.cmd("PFADD").arg(key).arg(step).ignore();
+                }
+                pipe.cmd("PEXPIRE").arg(key).arg(ttl_ms).ignore();
+            }
+            match pipe.is_empty() {
+                true => Ok(()),
+                false => pipe.query_async(&mut connection).await,
+            }
+        }))
+    }
+
+    fn distinct<'a>(&'a self, groups: Vec<Vec<String>>) -> BoxFuture<'a, Result<Vec<u64>>> {
+        let mut connection = self.connection.clone();
+        Box::pin(bounded("distinct", async move {
+            let mut pipe = redis::pipe();
+            for keys in groups.iter().filter(|keys| !keys.is_empty()) {
+                pipe.cmd("PFCOUNT").arg(keys);
+            }
+            if pipe.is_empty() {
+                return Ok(vec![0; groups.len()]);
+            }
+            let mut counts: std::vec::IntoIter<u64> = pipe.query_async::<Vec<u64>>(&mut connection).await?.into_iter();
+            let count = |keys: &Vec<String>| match keys.is_empty() {
+                true => 0,
+                false => counts.next().unwrap_or(0),
+            };
+            Ok(groups.iter().map(count).collect())
         }))
     }
 

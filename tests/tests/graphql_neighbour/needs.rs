@@ -17,7 +17,7 @@ pub(crate) fn needs(field: &str) -> Option<Option<Action>> {
         "channelCreate" | "channelUpdate" | "channelDelete" | "playbackIdCreate" | "playbackIdDelete" => ChannelWrite,
         "streamKey" => StreamKeyRead,
         "streamKeyCreate" | "streamKeyUpdate" | "streamKeyRotate" | "streamKeyRevoke" => StreamKeyWrite,
-        "broadcast" | "broadcasts" | "broadcastUpdated" => BroadcastRead,
+        "broadcast" | "broadcasts" | "broadcastUpdated" | "broadcastHealth" => BroadcastRead,
         "asset" | "assets" => AssetRead,
         "assetUpdate" | "assetDelete" | "assetRestore" => AssetWrite,
         "signingKey" | "signingKeys" => SigningKeyRead,
