@@ -31,6 +31,8 @@ pub enum Action {
     StreamKeyWrite,
     /// See broadcasts.
     BroadcastRead,
+    /// End them.
+    BroadcastWrite,
     /// See replays.
     AssetRead,
     /// Change, delete and restore replays.
@@ -53,7 +55,7 @@ use Action::*;
 
 impl Action {
     /// Every action and its word in PostgreSQL.
-    pub const ALL: [(Self, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (TenantRead, "tenant_read"),
         (TenantWrite, "tenant_write"),
         (MemberRead, "member_read"),
@@ -66,6 +68,7 @@ impl Action {
         (StreamKeyRead, "stream_key_read"),
         (StreamKeyWrite, "stream_key_write"),
         (BroadcastRead, "broadcast_read"),
+        (BroadcastWrite, "broadcast_write"),
         (AssetRead, "asset_read"),
         (AssetWrite, "asset_write"),
         (SigningKeyRead, "signing_key_read"),
@@ -131,6 +134,7 @@ impl Role {
                 StreamKeyRead,
                 StreamKeyWrite,
                 BroadcastRead,
+                BroadcastWrite,
                 AssetRead,
                 AssetWrite,
                 SigningKeyRead,
@@ -150,6 +154,7 @@ impl Role {
                 StreamKeyRead,
                 StreamKeyWrite,
                 BroadcastRead,
+                BroadcastWrite,
                 AssetRead,
                 AssetWrite,
                 SigningKeyRead,

@@ -62,8 +62,8 @@ pub struct Config {
     /// Bits per second, over ten seconds, that a publisher may send where its channel says nothing.
     #[arg(long, env = "HEADWATER_INGEST_BITRATE_MAX_BPS", default_value_t = 60_000_000, value_parser = within!(u64).range(64_000..=10_000_000_000))]
     pub ingest_bitrate_max_bps: u64,
-    /// Seconds between two checks that a live publisher's key is still good. A revoked key is cut off at once through
-    /// Redis; this is how long it may take without. Lower asks the api more often.
+    /// Seconds between two checks that a live publisher's key is still good and that its broadcast was not ended. Redis
+    /// tells of both at once; this is how long it may take without. Lower asks the api more often.
     #[arg(long, env = "HEADWATER_INGEST_KEY_RECHECK_S", default_value_t = 15, value_parser = within!(u64).range(1..=3_600))]
     pub ingest_key_recheck_s: u64,
 

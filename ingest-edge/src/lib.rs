@@ -107,6 +107,7 @@ impl Edge {
             budget: budget.clone(),
             scheduler: Scheduler::new(scheduler, config.ingest_rpc_url.clone()),
             clock: MediaClock::start(&WallClock::system()),
+            recheck: config.key_recheck(),
         });
         let api = rpc::client(&config.api_rpc_url, &config.rpc).context("HEADWATER_API_RPC_URL")?;
         let shared = Arc::new(Shared {
@@ -123,7 +124,12 @@ impl Edge {
             stop_ends: config.ingest_stop_ends,
         });
         let (hearing, hints, stop) = (shared.clone(), config.hints.open()?, process.shutdown.clone());
-        process.spawn(health::report(registry.clone(), hints.clone(), process.shutdown.clone()));
+        process.spawn(registry.clone().hear(hints.clone(), process.shutdown.clone()));
+        process.spawn(health::report(
+            registry.clone(),
+            hints.clone(),
+            process.shutdown.clone(),
+        ));
         process.spawn(async move { hearing.keys.hear(hints, stop).await });
         let server = Server::new(shared, config.ingest_connections_max, config.connection_rate());
         for listener in rtmp {

@@ -443,6 +443,25 @@ async fn d20_a_key_whose_tenant_is_suspended_while_live_ends_its_broadcast_alone
 }
 
 #[tokio::test]
+async fn a_broadcast_that_its_owner_ends_is_closed_and_the_key_begins_another() {
+    let stage = Stage::with(&["--ingest-key-recheck-s", "1"]).await;
+    let mut encoder = stage.live().await;
+    encoder.play(50).await;
+    let first = stage.farm.opened(0).await;
+    stage.farm.set(|b| b.closed = true);
+    let status = encoder.status().await.expect("a reason");
+    assert_eq!(status.code, "NetStream.Publish.Rejected");
+    assert!(status.description.contains("ended by its owner"), "{status:?}");
+    stage.farm.reported(Publishing::Ended).await;
+    stage.farm.set(|b| b.closed = false);
+    let mut encoder = stage.live().await;
+    encoder.play(50).await;
+    let second = stage.farm.opened(1).await;
+    assert_ne!(first, second);
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn l3_encoders_that_fight_for_a_channel_are_stopped_and_the_newest_stays() {
     let stage = Stage::new().await;
     let mut last = stage.live().await;

@@ -12,10 +12,12 @@ pub fn store_prefix(tenant: TenantId, broadcast: BroadcastId) -> String {
     headwater_media::window::key::prefix(tenant.as_str(), broadcast.as_str())
 }
 
-/// Where a broadcast is in its life. It only moves down this list, except between `Live` and `Reconnecting`.
+/// Where a broadcast is in its life. It only moves down this list, except that `Reconnecting` leads back to where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BroadcastState {
+    /// A publisher sends; nothing can be watched yet.
+    Connecting,
     /// A publisher sends.
     Live,
     /// The publisher has gone without saying so; the reconnect window runs.
@@ -33,11 +35,18 @@ pub struct BroadcastStateError(pub String);
 
 impl BroadcastState {
     /// Every state, in order.
-    pub const ALL: [Self; 4] = [Self::Live, Self::Reconnecting, Self::Finishing, Self::Ended];
+    pub const ALL: [Self; 5] = [
+        Self::Connecting,
+        Self::Live,
+        Self::Reconnecting,
+        Self::Finishing,
+        Self::Ended,
+    ];
 
     /// The word used in SQL, messages and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Connecting => "connecting",
             Self::Live => "live",
             Self::Reconnecting => "reconnecting",
             Self::Finishing => "finishing",
@@ -47,7 +56,7 @@ impl BroadcastState {
 
     /// Whether a publisher of the channel continues this broadcast rather than opening another.
     pub const fn open(self) -> bool {
-        matches!(self, Self::Live | Self::Reconnecting)
+        matches!(self, Self::Connecting | Self::Live | Self::Reconnecting)
     }
 }
 

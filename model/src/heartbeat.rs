@@ -15,6 +15,8 @@ pub const HEARTBEAT_TTL_MS: u64 = 5_000;
 pub const HEARTBEAT_KEY_PREFIX: &str = "hw:worker:";
 /// The pub/sub topic that carries playback ids whose state changed.
 pub const PLAYBACK_TOPIC: &str = "hw:playback";
+/// The pub/sub topic that carries ids of broadcasts that their owners have ended.
+pub const BROADCAST_END_TOPIC: &str = "hw:broadcast-end";
 /// The pub/sub topic that carries ids of tenants whose signing keys or revocations changed.
 pub const TOKEN_RULES_TOPIC: &str = "hw:token-rules";
 

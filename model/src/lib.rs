@@ -20,6 +20,7 @@ pub mod ladder;
 pub mod latency;
 pub mod pieces;
 pub mod stream_key;
+pub mod viewers;
 
 pub use broadcast::BroadcastState;
 pub use id::{

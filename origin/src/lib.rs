@@ -20,6 +20,7 @@ mod playback;
 mod serve;
 mod telemetry;
 mod token;
+mod viewers;
 
 use std::io;
 use std::net::SocketAddr;
@@ -75,6 +76,7 @@ pub async fn serve(config: Config, listener: TcpListener, outside: Outside, proc
     let api = rpc::client(&config.api_rpc_url, &config.rpc).context("HEADWATER_API_RPC_URL")?;
     let origin = http::Origin::new(&config, api, outside, process.clone());
     origin.listen_to_hints();
+    origin.tell_viewers();
     info!("serving viewers on {}", listener.local_addr()?);
     process.health.ready("listener");
     serve::serve(listener, tls, origin, process.shutdown.clone()).await;

@@ -8,9 +8,9 @@ use headwater_model::proto::scheduler::report_publisher_request::State;
 use headwater_model::proto::scheduler::scheduler_server::{self, SchedulerServer};
 use headwater_model::proto::scheduler::{
     FinishBroadcastRequest, FinishBroadcastResponse, OpenBroadcastRequest, OpenBroadcastResponse,
-    ReportPublisherRequest, ReportPublisherResponse,
+    ReportPlayableRequest, ReportPlayableResponse, ReportPublisherRequest, ReportPublisherResponse,
 };
-use headwater_model::{BroadcastId, ChannelId, IdError, PublishId, TenantId};
+use headwater_model::{BroadcastId, ChannelId, IdError, PublishId, StreamKeyId, TenantId};
 use headwater_platform::rpc;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -111,7 +111,34 @@ impl scheduler_server::Scheduler for Service {
                 tracing::info!(broadcast.id = %broadcast, "publisher of {broadcast}: {report:?} {reason}");
                 self.changed(broadcast);
             }
-            Ok(Response::new(ReportPublisherResponse { over: reported.over }))
+            Ok(Response::new(ReportPublisherResponse {
+                over: reported.over,
+                closed: reported.closed,
+            }))
+        };
+        done.instrument(span).await
+    }
+
+    async fn report_playable(
+        &self,
+        request: Request<ReportPlayableRequest>,
+    ) -> Result<Response<ReportPlayableResponse>, Status> {
+        let span = tracing::info_span!("scheduler.playable", broadcast.id = request.get_ref().broadcast_id);
+        rpc::follow_caller(&span, request.metadata());
+        let request = request.into_inner();
+        let broadcast = field("broadcast_id", BroadcastId::parse(&request.broadcast_id))?;
+        let shared = self.leading()?;
+        let done = async {
+            let now = shared.clock.now();
+            let pool = shared.database.pool();
+            if broadcast::playable(pool, broadcast, request.generation, now)
+                .await
+                .map_err(refused)?
+            {
+                tracing::info!(broadcast.id = %broadcast, "{broadcast} can be watched");
+                self.changed(broadcast);
+            }
+            Ok(Response::new(ReportPlayableResponse {}))
         };
         done.instrument(span).await
     }
@@ -162,6 +189,10 @@ fn parse_open(request: OpenBroadcastRequest, span: &Span) -> Result<Open, Status
         channel_id: field("channel_id", ChannelId::parse(&request.channel_id))?,
         publish_id: field("publish_id", PublishId::parse(&request.publish_id))?,
         edge_url: request.edge_url,
+        stream_key_id: match request.stream_key_id.as_str() {
+            "" => None,
+            key => Some(field("stream_key_id", StreamKeyId::parse(key))?),
+        },
         source,
         start_wallclock_ms: request.start_wallclock_ms,
         traceparent: rpc::traceparent(span),

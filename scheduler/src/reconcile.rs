@@ -167,6 +167,10 @@ async fn tick(
     // Heartbeats first: whatever a worker names was leased before, so the rows read after it hold its lease.
     let scan = shared.hints.scan(HEARTBEAT_KEY_PREFIX).await;
     memory.heard(scan, shared.clock.now());
+    for ended in broadcast::end_as_asked(to, shared.clock.now()).await? {
+        tracing::info!(broadcast.id = %ended, "{ended} is ended by its owner");
+        shared.announcer.changed(ended);
+    }
     let unfinished = broadcast::unfinished(to).await?;
     let now = shared.clock.now();
     let view = memory.view(&unfinished, now);
@@ -206,6 +210,7 @@ fn held(view: &FarmView, unfinished: &Unfinished) -> Vec<(BroadcastId, u64)> {
 
 fn measure(view: &FarmView, plan: &Plan) {
     for state in [
+        BroadcastState::Connecting,
         BroadcastState::Live,
         BroadcastState::Reconnecting,
         BroadcastState::Finishing,

@@ -13,9 +13,9 @@ use headwater_model::proto::api::{ResolveRequest, ResolveResponse};
 use headwater_model::proto::scheduler::report_publisher_request::State;
 use headwater_model::proto::scheduler::scheduler_client::SchedulerClient;
 use headwater_model::proto::scheduler::{
-    FinishBroadcastRequest, OpenBroadcastRequest, OpenBroadcastResponse, ReportPublisherRequest,
+    FinishBroadcastRequest, OpenBroadcastRequest, OpenBroadcastResponse, ReportPlayableRequest, ReportPublisherRequest,
 };
-use headwater_model::{BroadcastId, PublishId, TenantId};
+use headwater_model::{BroadcastId, PublishId, StreamKeyId, TenantId};
 use headwater_platform::hints::HintsConfig;
 use headwater_platform::rpc;
 use headwater_tests::farm::{self, Role, SimWorker, assert_refused, audio_track, rpc_config, until, video_track};
@@ -82,6 +82,7 @@ impl Stage {
             source_bitrate_bps: 2_500_000,
             source_fps_milli: 30_000,
             start_wallclock_ms: 0,
+            stream_key_id: StreamKeyId::numbered(1).to_string(),
         };
         Ok(self
             .client()?
@@ -103,6 +104,23 @@ impl Stage {
             .report_publisher(request)
             .await
             .map(|said| said.into_inner().over)
+    }
+
+    /// A worker says that it can be watched.
+    async fn playable(&self, broadcast: BroadcastId, generation: u64) -> Result<(), Status> {
+        let request = ReportPlayableRequest {
+            broadcast_id: broadcast.into(),
+            generation,
+        };
+        let mut client = self.client().map_err(|error| Status::internal(error.to_string()))?;
+        client.report_playable(request).await.map(|_| ())
+    }
+
+    /// What PostgreSQL says of a broadcast: its state, and why it is finishing.
+    async fn kept(&self, broadcast: BroadcastId) -> anyhow::Result<(String, Option<String>)> {
+        let kept = sqlx::query_as("select state, finishing_cause from broadcast where broadcast_id = $1");
+        let mut connection = self.database.connect().await?;
+        Ok(kept.bind(broadcast.as_str()).fetch_one(&mut connection).await?)
     }
 
     async fn finish(&self, broadcast: BroadcastId, generation: u64) -> Result<(), Status> {
@@ -153,6 +171,43 @@ impl Stage {
 
 fn id(opened: &OpenBroadcastResponse) -> anyhow::Result<BroadcastId> {
     Ok(BroadcastId::parse(&opened.broadcast_id)?)
+}
+
+#[tokio::test]
+async fn a_broadcast_connects_until_it_can_be_watched_and_its_owner_ends_it() -> Outcome {
+    let stage = Stage::set(60).await?;
+    let worker = stage.worker().await?;
+    let publish = PublishId::random();
+    let broadcast = id(&stage.open(publish, "http://edge-1:7003").await??)?;
+    worker.assigned(|_| true).await?;
+    assert_eq!(stage.kept(broadcast).await?.0, "connecting");
+    // Who leaves and comes back before anything could be watched connects again.
+    stage.report(broadcast, publish, State::Away).await?;
+    assert_eq!(stage.kept(broadcast).await?.0, "reconnecting");
+    stage.report(broadcast, publish, State::Live).await?;
+    assert_eq!(stage.kept(broadcast).await?.0, "connecting");
+    assert_refused(stage.playable(broadcast, 2).await, Code::Aborted, "generation 1")?;
+    assert_eq!(stage.kept(broadcast).await?.0, "connecting");
+    stage.playable(broadcast, 1).await?;
+    stage.playable(broadcast, 1).await?;
+    assert_eq!(stage.kept(broadcast).await?.0, "live");
+    stage.report(broadcast, publish, State::Away).await?;
+    stage.report(broadcast, publish, State::Live).await?;
+    assert_eq!(stage.kept(broadcast).await?.0, "live", "it could be watched before");
+
+    let ask = "insert into broadcast_end (broadcast_id, tenant_id) values ($1, $2)";
+    sqlx::query(ask)
+        .bind(broadcast.as_str())
+        .bind(stage.tenant.as_str())
+        .execute(&mut stage.database.connect().await?)
+        .await?;
+    until("it is finishing", async || {
+        (stage.kept(broadcast).await.ok()? == ("finishing".to_owned(), Some("owner".to_owned()))).then_some(())
+    })
+    .await?;
+    let next = id(&stage.open(PublishId::random(), "http://edge-1:7003").await??)?;
+    assert_ne!(next, broadcast, "the channel is free");
+    Ok(())
 }
 
 #[tokio::test]

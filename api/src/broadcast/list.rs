@@ -1,18 +1,22 @@
 //! Broadcasts as their tenant sees them.
 
 use chrono::{DateTime, Utc};
+use headwater_model::heartbeat::BROADCAST_END_TOPIC;
 use headwater_model::ladder::Source;
-use headwater_model::{BroadcastId, Ladder};
+use headwater_model::{BroadcastId, BroadcastState, Ladder};
+use serde_json::json;
 use sqlx::types::Json;
 use sqlx::{FromRow, QueryBuilder};
 
 use crate::access::Action;
+use crate::audit;
 use crate::op::{Op, Place};
 use crate::page::{Order, Page, Paged, instant};
-use crate::problem::Answer;
+use crate::problem::{Answer, Code, Problem};
 
 const COLUMNS: &str = "b.broadcast_id, b.channel_id, b.state, b.latency_mode, b.source, b.ladder, b.started_at, b.ended_at, \
-                       b.duration_ms";
+                       b.duration_ms, (select l.ladder from lease l where l.broadcast_id = b.broadcast_id \
+                       and l.tenant_id = b.tenant_id and l.acked_at is not null) as leased";
 
 /// One continuous publish on a channel.
 #[derive(Clone, Debug, FromRow)]
@@ -35,6 +39,8 @@ pub struct Entry {
     pub ended_at: Option<DateTime<Utc>>,
     /// Of the replay.
     pub duration_ms: Option<i64>,
+    /// The ladder that its worker was given, once it has it.
+    pub leased: Option<Json<Ladder>>,
 }
 
 /// Which broadcasts.
@@ -125,8 +131,52 @@ pub async fn on_air(op: &Op, channels: &[String]) -> Answer<Vec<Entry>> {
     let mut tx = op.look(place).await?;
     let mut query = scoped(format!("select {COLUMNS}"), place);
     query
-        .push(" and b.state in ('live', 'reconnecting') and b.channel_id = any(")
+        .push(" and b.state in ('connecting', 'live', 'reconnecting') and b.channel_id = any(")
         .push_bind(channels)
         .push(")");
     Ok(query.build_query_as().fetch_all(&mut *tx).await?)
+}
+
+/// Ends a broadcast that is on air: its publisher is told and cut off, and its replay is finished. The scheduler sees to it
+/// within a second; asked twice, it is done once.
+pub async fn end(op: &Op, broadcast: BroadcastId) -> Answer<Entry> {
+    let place = op.require(Action::BroadcastWrite)?;
+    let mut change = op.change(place).await?;
+    let mut query = scoped(format!("select {COLUMNS}"), place);
+    query.push(" and b.broadcast_id = ").push_bind(broadcast.to_string());
+    let found: Option<Entry> = query.build_query_as().fetch_optional(change.on()).await?;
+    let found = found.ok_or_else(|| Problem::not_found("id", "broadcast"))?;
+    let open = found.state.parse::<BroadcastState>().is_ok_and(BroadcastState::open);
+    if !open {
+        return Err(Problem::mend(Code::State, "id", "This broadcast is over already."));
+    }
+    let asked =
+        sqlx::query("insert into broadcast_end (broadcast_id, tenant_id) values ($1, $2) on conflict do nothing")
+            .bind(broadcast.as_str())
+            .bind(place.tenant_id.as_str())
+            .execute(change.on())
+            .await?;
+    if asked.rows_affected() == 1 {
+        change
+            .record(audit::New {
+                action: "broadcast.end",
+                subject_id: broadcast.as_str(),
+                subject_name: broadcast.as_str(),
+                before: Some(json!({ "lifecycle": found.state.to_uppercase() })),
+                after: None,
+            })
+            .await?;
+    }
+    change.commit().await?;
+    // Without Redis the edge learns of it at its next check of the key.
+    if let Err(error) = op
+        .services()
+        .hints
+        .publish(BROADCAST_END_TOPIC, broadcast.to_string())
+        .await
+    {
+        tracing::debug!("an edge is not told of the end of {broadcast}: {error}");
+    }
+    tracing::info!(tenant.id = %place.tenant_id, broadcast.id = %broadcast, "{broadcast} is to end");
+    Ok(found)
 }

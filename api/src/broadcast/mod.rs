@@ -5,7 +5,7 @@ mod queries;
 
 use headwater_model::{BroadcastId, BroadcastState, ChannelId, LatencyMode, PlaybackId, TenantId};
 
-pub use list::{Entry, Filter, by_id, by_ids, list, on_air};
+pub use list::{Entry, Filter, by_id, by_ids, end, list, on_air};
 
 use crate::access::Environment;
 use crate::{Database, DatabaseError};

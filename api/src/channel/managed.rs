@@ -75,6 +75,8 @@ pub struct Channel {
 pub enum State {
     /// Nobody publishes.
     Offline,
+    /// A publisher sends; nothing can be watched yet.
+    Connecting,
     /// On air.
     Live,
     /// The publisher is away and may come back.
@@ -91,6 +93,7 @@ impl Channel {
     /// What it is doing.
     pub fn state(&self) -> State {
         match self.broadcast_state.as_deref() {
+            Some("connecting") => State::Connecting,
             Some("live") => State::Live,
             Some("reconnecting") => State::Reconnecting,
             Some("finishing") => State::Ending,
@@ -246,12 +249,13 @@ pub async fn list(
         let suspended = "(select t.suspended_at is not null from tenant t where t.tenant_id = c.tenant_id)";
         let idle = format!("not {}", running("<> 'ended'"));
         let condition = filter.state.map(|state| match state {
+            State::Connecting => running("= 'connecting'"),
             State::Live => running("= 'live'"),
             State::Reconnecting => running("= 'reconnecting'"),
             State::Ending => format!(
                 "{} and not {}",
                 running("= 'finishing'"),
-                running("in ('live', 'reconnecting')")
+                running("in ('connecting', 'live', 'reconnecting')")
             ),
             State::Suspended => format!("{idle} and {suspended}"),
             State::Disabled => format!("{idle} and not {suspended} and c.disabled_at is not null"),

@@ -1,14 +1,17 @@
 //! Broadcasts in the schema.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use headwater_model::health::{Making, STALE_AFTER_MS, WorkerClass as Class};
 use headwater_model::ladder::VideoCodec;
-use headwater_model::{BroadcastId, LatencyMode as Latency};
+use headwater_model::{BroadcastId, BroadcastState, LatencyMode as Latency};
 
 use super::asset::Asset;
 use super::channel::{Channel, LatencyMode};
-use super::common::{Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse};
+use super::common::{
+    Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse, payload, settle, wanted,
+};
 use super::health::BroadcastHealth;
-use super::loaders::{self, AssetOf, ChannelBy, NewestOf};
+use super::loaders::{self, AssetOf, ChannelBy, NewestOf, ViewersOf};
 use crate::access::Action;
 use crate::broadcast;
 use crate::op::Op;
@@ -17,6 +20,8 @@ use crate::page::Page;
 /// Where a broadcast is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum BroadcastLifecycle {
+    /// A publisher sends; nothing can be watched yet.
+    Connecting,
     /// A publisher sends.
     Live,
     /// The publisher is away; the reconnect window runs.
@@ -30,6 +35,7 @@ pub enum BroadcastLifecycle {
 impl BroadcastLifecycle {
     fn word(self) -> &'static str {
         match self {
+            Self::Connecting => "connecting",
             Self::Live => "live",
             Self::Reconnecting => "reconnecting",
             Self::Ending => "finishing",
@@ -79,6 +85,29 @@ pub struct Rendition {
     bitrate_bps: Option<Long>,
     /// The source's own coded picture or sound, untouched where that is possible.
     passthrough: bool,
+    /// What becomes of it now; null where nothing is made of the broadcast, or nobody knows.
+    state: Option<RenditionState>,
+}
+
+/// What becomes of a rendition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+pub enum RenditionState {
+    /// It is made.
+    Producing,
+    /// It is left out: there was no room for it, or its machine could not encode it in time.
+    Shed,
+}
+
+/// What making a broadcast's renditions takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "headwater_model::health::WorkerClass")]
+pub enum WorkerClass {
+    /// Nothing is coded anew.
+    Passthrough,
+    /// Encoders on the CPU.
+    Cpu,
+    /// Encoders on a GPU.
+    Gpu,
 }
 
 /// One continuous publish on a channel, reconnects included.
@@ -97,6 +126,7 @@ impl Broadcast {
     }
     async fn lifecycle(&self) -> BroadcastLifecycle {
         match self.0.state.as_str() {
+            "connecting" => BroadcastLifecycle::Connecting,
             "live" => BroadcastLifecycle::Live,
             "reconnecting" => BroadcastLifecycle::Reconnecting,
             "finishing" => BroadcastLifecycle::Ending,
@@ -136,9 +166,22 @@ impl Broadcast {
             has_audio: source.audio,
         }
     }
-    /// What is made of it, the best first.
-    async fn renditions(&self) -> Vec<Rendition> {
+    /// What is made of it, the best first; what is left out is told as such.
+    async fn renditions(&self, ctx: &Context<'_>) -> Result<Vec<Rendition>> {
         let ladder = &self.0.ladder.0;
+        let making = match ctx.look_ahead().field("state").exists() {
+            true => self.making(ctx).await?,
+            false => None,
+        };
+        let state = |name: &str| {
+            let making = making.as_ref()?;
+            let is_in = |names: &[String]| names.iter().any(|known| known == name);
+            match (is_in(&making.renditions), is_in(&making.shed)) {
+                (true, _) => Some(RenditionState::Producing),
+                (false, true) => Some(RenditionState::Shed),
+                (false, false) => None,
+            }
+        };
         let video = ladder.video.iter().map(|rung| Rendition {
             name: rung.name.clone(),
             kind: RenditionKind::Video,
@@ -147,6 +190,7 @@ impl Broadcast {
             framerate: Some(f64::from(rung.fps_max_milli) / 1_000.0),
             bitrate_bps: Some(Long(rung.bitrate_bps.into())),
             passthrough: rung.passthrough,
+            state: state(&rung.name),
         });
         let audio = ladder.audio.then(|| Rendition {
             name: headwater_model::ladder::AUDIO_RENDITION.to_owned(),
@@ -156,14 +200,47 @@ impl Broadcast {
             framerate: None,
             bitrate_bps: None,
             passthrough: true,
+            state: state(headwater_model::ladder::AUDIO_RENDITION),
         });
-        video.chain(audio).collect()
+        Ok(video.chain(audio).collect())
+    }
+    /// What making its renditions takes: as its worker says, or as it was placed; null before a worker has it.
+    async fn worker_class(&self, ctx: &Context<'_>) -> Result<Option<WorkerClass>> {
+        let said = self.making(ctx).await?.map(|making| making.class);
+        let placed = self
+            .0
+            .leased
+            .as_ref()
+            .map(|ladder| match ladder.0.video.iter().all(|rung| rung.passthrough) {
+                true => Class::Passthrough,
+                false => Class::Cpu,
+            });
+        Ok(said.or(placed).map(WorkerClass::from))
+    }
+    /// Players that asked an origin for its media within the last 15 to 30 seconds; null when it is not on air, or nobody knows.
+    /// They are told apart by network address, user agent and token: two of a kind behind one address count once, and who is
+    /// answered from a CDN's cache is not seen.
+    async fn viewers(&self, ctx: &Context<'_>) -> Result<Option<i32>> {
+        let open = self.0.state.parse::<BroadcastState>().is_ok_and(BroadcastState::open);
+        if !open {
+            return Ok(None);
+        }
+        let found = loaders::of(ctx)
+            .load_one(ViewersOf(self.0.broadcast_id.clone()))
+            .await?;
+        Ok(found.map(|count| i32::try_from(count).unwrap_or(i32::MAX)))
     }
     /// How it does; null where that cannot be learned at this moment.
     async fn health(&self, ctx: &Context<'_>) -> Result<Option<BroadcastHealth>> {
         let place = Op::of(ctx).require(Action::BroadcastRead)?;
         let found = loaders::of(ctx).load_one(NewestOf(self.0.broadcast_id.clone())).await?;
-        let of = |newest| Some(BroadcastHealth::of(place.tenant_id, self.0.broadcast_id.parse().ok()?, newest));
+        let of = |newest| {
+            Some(BroadcastHealth::of(
+                place.tenant_id,
+                self.0.broadcast_id.parse().ok()?,
+                newest,
+            ))
+        };
         Ok(found.and_then(of))
     }
     /// Its replay. Needs ASSET_READ.
@@ -171,6 +248,50 @@ impl Broadcast {
         Op::of(ctx).require(Action::AssetRead)?;
         let found = loaders::of(ctx).load_one(AssetOf(self.0.broadcast_id.clone())).await?;
         Ok(found.map(Asset))
+    }
+}
+
+impl Broadcast {
+    /// What its worker says that it makes, where it said so lately.
+    async fn making(&self, ctx: &Context<'_>) -> Result<Option<Making>> {
+        let newest = loaders::of(ctx).load_one(NewestOf(self.0.broadcast_id.clone())).await?;
+        let now_ms = chrono::Utc::now().timestamp_millis();
+        let said = newest.and_then(|newest| newest.worker);
+        Ok(said
+            .filter(|said| now_ms - said.at_ms <= STALE_AFTER_MS)
+            .and_then(|said| said.making))
+    }
+}
+
+/// A broadcast to end.
+#[derive(InputObject)]
+pub struct BroadcastEndInput {
+    id: ID,
+}
+
+payload!(
+    /// A broadcast is to end.
+    BroadcastEndPayload {
+        broadcast: Option<Broadcast>,
+    }
+);
+
+/// What can be done to broadcasts.
+#[derive(Default)]
+pub struct BroadcastMutation;
+
+#[Object]
+impl BroadcastMutation {
+    /// Ends a broadcast that is on air: its publisher is told and disconnected, and the replay is finished. The key may publish
+    /// again at once, which begins another broadcast. Needs BROADCAST_WRITE.
+    async fn broadcast_end(&self, ctx: &Context<'_>, input: BroadcastEndInput) -> Result<BroadcastEndPayload> {
+        let op = Op::of(ctx);
+        op.require(Action::BroadcastWrite)?;
+        let ended = async { broadcast::end(op, wanted(&input.id, "id", "broadcast")?).await };
+        settle(op, ended.await, |broadcast| BroadcastEndPayload {
+            broadcast: Some(Broadcast(broadcast)),
+            user_errors: Vec::new(),
+        })
     }
 }
 

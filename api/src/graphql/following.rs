@@ -111,7 +111,11 @@ impl Following {
 
     /// Takes what was heard. Worth giving out is each word of the edge, and of the worker what changes its issues.
     fn take(&mut self, heard: Newest) -> bool {
-        let at = |report: &Option<_>| report.as_ref().map(|report: &headwater_model::health::Report| report.at_ms);
+        let at = |report: &Option<_>| {
+            report
+                .as_ref()
+                .map(|report: &headwater_model::health::Report| report.at_ms)
+        };
         let issues = |newest: &Newest| newest.worker.as_ref().map(|worker| worker.issues.len());
         let worth = at(&heard.edge) > at(&self.newest.edge) || issues(&heard) != issues(&self.newest);
         for report in [heard.edge, heard.worker].into_iter().flatten() {

@@ -29,7 +29,6 @@ pub enum Severity {
 
 /// What can be wrong with a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "Issue")]
 pub enum HealthIssueCode {
     /// Key frames are too far apart.
     GopLong,
@@ -73,8 +72,36 @@ pub enum HealthIssueCode {
     RungsReduced,
     /// Recording lies behind.
     StoreDelayed,
-    /// One that this version has no words for.
-    Unknown,
+}
+
+impl HealthIssueCode {
+    /// Nothing for what a newer edge or worker sees.
+    fn of(issue: Issue) -> Option<Self> {
+        Some(match issue {
+            Issue::GopLong => Self::GopLong,
+            Issue::GopShort => Self::GopShort,
+            Issue::GopOpen => Self::GopOpen,
+            Issue::GopIrregular => Self::GopIrregular,
+            Issue::BitrateHigh => Self::BitrateHigh,
+            Issue::BitrateLow => Self::BitrateLow,
+            Issue::FramerateLow => Self::FramerateLow,
+            Issue::FramesDropped => Self::FramesDropped,
+            Issue::Starved => Self::Starved,
+            Issue::FasterThanRealtime => Self::FasterThanRealtime,
+            Issue::ClockJump => Self::ClockJump,
+            Issue::AvDrift => Self::AvDrift,
+            Issue::ResolutionUnsupported => Self::ResolutionUnsupported,
+            Issue::VideoCodecUnsupported => Self::VideoCodecUnsupported,
+            Issue::AudioCodecUnsupported => Self::AudioCodecUnsupported,
+            Issue::AudioMissing => Self::AudioMissing,
+            Issue::VideoMissing => Self::VideoMissing,
+            Issue::Interlaced => Self::Interlaced,
+            Issue::WorkerLost => Self::WorkerLost,
+            Issue::RungsReduced => Self::RungsReduced,
+            Issue::StoreDelayed => Self::StoreDelayed,
+            Issue::Unknown => return None,
+        })
+    }
 }
 
 /// Something that is wrong with a broadcast now.
@@ -174,16 +201,16 @@ impl BroadcastHealth {
     }
 }
 
-fn said(op: &Op, open: &Open) -> HealthIssue {
+fn said(op: &Op, open: &Open) -> Option<HealthIssue> {
     let words = open.issue.words(open.figure);
-    HealthIssue {
-        code: open.issue.into(),
+    Some(HealthIssue {
+        code: HealthIssueCode::of(open.issue)?,
         severity: open.issue.severity().into(),
         message: words.message,
         advice: words.advice.to_owned(),
         docs_url: op.services().urls.issue_page(open.issue),
         since: instant(open.since_ms),
-    }
+    })
 }
 
 fn samples_cost(first: Option<i32>, child: usize) -> usize {
@@ -198,7 +225,7 @@ impl BroadcastHealth {
     /// What is wrong, the gravest and oldest first.
     async fn issues(&self, ctx: &Context<'_>) -> Vec<HealthIssue> {
         let op = Op::of(ctx);
-        self.verdict.issues.iter().map(|open| said(op, open)).collect()
+        self.verdict.issues.iter().filter_map(|open| said(op, open)).collect()
     }
     /// The newest sample, however old it is.
     async fn latest(&self) -> Option<HealthSample> {
@@ -221,7 +248,9 @@ impl BroadcastHealth {
         }
         let hints = &Op::of(ctx).services().hints;
         // Redis is away: there are none.
-        let mut kept = health::kept(hints, self.tenant, self.broadcast).await.unwrap_or_default();
+        let mut kept = health::kept(hints, self.tenant, self.broadcast)
+            .await
+            .unwrap_or_default();
         if let Some(Instant(since)) = since {
             kept.retain(|at| at.at_ms > since.timestamp_millis());
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Error, Result};
 use headwater_model::BroadcastId;
+use headwater_model::viewers::viewer_sets;
 
 use crate::access::Action;
 use crate::health::{self, Newest};
@@ -51,6 +52,10 @@ key!(
 key!(
     /// What was last said of how a broadcast does.
     NewestOf
+);
+key!(
+    /// How many watch a broadcast.
+    ViewersOf
 );
 key!(
     /// The asset of a broadcast.
@@ -143,13 +148,35 @@ impl Loader<NewestOf> for Load {
     type Error = Error;
     async fn load(&self, keys: &[NewestOf]) -> Loaded<NewestOf, Newest> {
         let place = self.0.require(Action::BroadcastRead)?;
-        let known = keys.iter().filter_map(|key| Some((key.clone(), key.0.parse::<BroadcastId>().ok()?)));
+        let known = keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), key.0.parse::<BroadcastId>().ok()?)));
         let (keys, broadcasts): (Vec<_>, Vec<_>) = known.unzip();
         let hints = &self.0.services().hints;
         match health::newest(hints, place.tenant_id, &broadcasts).await {
             Ok(newest) => Ok(keys.into_iter().zip(newest).collect()),
             Err(error) => {
                 tracing::debug!("how broadcasts do is not known: {error}");
+                Ok(HashMap::new())
+            }
+        }
+    }
+}
+
+impl Loader<ViewersOf> for Load {
+    type Value = u64;
+    type Error = Error;
+    async fn load(&self, keys: &[ViewersOf]) -> Loaded<ViewersOf, u64> {
+        let now_s = chrono::Utc::now().timestamp();
+        let known = keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), key.0.parse::<BroadcastId>().ok()?)));
+        let (keys, broadcasts): (Vec<_>, Vec<BroadcastId>) = known.unzip();
+        let sets = broadcasts.iter().map(|id| viewer_sets(id, now_s).to_vec()).collect();
+        match self.0.services().hints.distinct(sets).await {
+            Ok(counts) => Ok(keys.into_iter().zip(counts).collect()),
+            Err(error) => {
+                tracing::debug!("how many watch is not known: {error}");
                 Ok(HashMap::new())
             }
         }

@@ -154,6 +154,7 @@ pub struct Mutation(
     tenant::TenantMutation,
     channel::ChannelMutation,
     stream_key::StreamKeyMutation,
+    broadcast::BroadcastMutation,
     playback_id::PlaybackIdMutation,
     asset::AssetMutation,
     signing_key::SigningKeyMutation,

@@ -60,6 +60,10 @@ impl StreamKey {
     async fn last_used_at(&self) -> Option<Instant> {
         self.0.last_used_at.map(Instant)
     }
+    /// A publisher sends with it now.
+    async fn in_use(&self) -> bool {
+        self.0.in_use
+    }
     async fn created_at(&self) -> Instant {
         Instant(self.0.created_at)
     }

@@ -79,14 +79,26 @@ impl Subscription {
         let place = op.require(Action::BroadcastRead)?;
         let wanted: BroadcastId = parse(&id).ok_or_else(|| not_found("broadcast"))?;
         let changes = op.services().changes.subscribe();
-        let found = broadcast::by_id(&op, wanted).await?.ok_or_else(|| not_found("broadcast"))?;
+        let found = broadcast::by_id(&op, wanted)
+            .await?
+            .ok_or_else(|| not_found("broadcast"))?;
         let (hints, watched) = (&op.services().hints, &op.services().watched);
         let heard = watched.watch(hints, place.tenant_id, wanted);
-        let heard = heard.ok_or_else(|| Problem::rate_limited("Too many broadcasts are watched here. Try again later.", 10))?;
+        let heard =
+            heard.ok_or_else(|| Problem::rate_limited("Too many broadcasts are watched here. Try again later.", 10))?;
         // What cannot be read now is heard within a second.
         let kept = crate::health::newest(hints, place.tenant_id, &[wanted]).await;
         let newest = kept.ok().and_then(|mut newest| newest.pop()).unwrap_or_default();
-        Ok(Following::new(op, place.tenant_id, wanted, newest, heard, changes, found.state == "ended").stream())
+        Ok(Following::new(
+            op,
+            place.tenant_id,
+            wanted,
+            newest,
+            heard,
+            changes,
+            found.state == "ended",
+        )
+        .stream())
     }
 
     /// Every channel of the environment that changes, after it has.

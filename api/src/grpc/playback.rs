@@ -133,7 +133,8 @@ fn response(resolved: Resolved) -> ResolveResponse {
 
 fn state(state: BroadcastState) -> State {
     match state {
-        BroadcastState::Live => State::Live,
+        // A player may ask as soon as somebody sends: it waits for the first part.
+        BroadcastState::Connecting | BroadcastState::Live => State::Live,
         BroadcastState::Reconnecting => State::Reconnecting,
         BroadcastState::Finishing => State::Finishing,
         BroadcastState::Ended => State::Ended,

@@ -48,7 +48,11 @@ mod tests {
     fn every_issue_has_its_section_and_every_section_its_issue() {
         let headings: Vec<&str> = TEXT.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let issues: Vec<String> = Issue::ALL.into_iter().map(section).collect();
-        let sections: Vec<&str> = headings.iter().copied().filter(|h| h.chars().all(|c| c != ' ')).collect();
+        let sections: Vec<&str> = headings
+            .iter()
+            .copied()
+            .filter(|h| h.chars().all(|c| c != ' '))
+            .collect();
         assert_eq!(sections, issues, "in the order of the enumeration");
         let page = page();
         for issue in Issue::ALL {

@@ -78,7 +78,9 @@ pub fn series(edge: &[Report], worker: &[Report]) -> Vec<At> {
             {
                 later = &later[1..];
             }
-            let near = later.first().filter(|first| (first.at_ms - report.at_ms).abs() <= TOGETHER_MS);
+            let near = later
+                .first()
+                .filter(|first| (first.at_ms - report.at_ms).abs() <= TOGETHER_MS);
             at.sample.latency_ms = near.and_then(|near| near.sample.latency_ms);
             at
         })
@@ -123,9 +125,20 @@ mod tests {
         assert_eq!(of(Some(&good), Some(&slow), 10_600).status, Status::Degraded);
         let both = of(Some(&bad), Some(&slow), 10_600);
         let order: Vec<Issue> = both.issues.iter().map(|open| open.issue).collect();
-        assert_eq!((both.status, order), (Status::Bad, vec![Issue::Starved, Issue::GopLong, Issue::RungsReduced]));
-        assert_eq!(of(Some(&bad), Some(&slow), 15_100).status, Status::Unknown, "the edge is silent");
-        assert_eq!(of(Some(&report(15_000, false, &[])), Some(&slow), 15_600).status, Status::Good, "the worker is");
+        assert_eq!(
+            (both.status, order),
+            (Status::Bad, vec![Issue::Starved, Issue::GopLong, Issue::RungsReduced])
+        );
+        assert_eq!(
+            of(Some(&bad), Some(&slow), 15_100).status,
+            Status::Unknown,
+            "the edge is silent"
+        );
+        assert_eq!(
+            of(Some(&report(15_000, false, &[])), Some(&slow), 15_600).status,
+            Status::Good,
+            "the worker is"
+        );
     }
 
     #[test]

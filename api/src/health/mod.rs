@@ -48,7 +48,10 @@ pub async fn newest(
     tenant: TenantId,
     broadcasts: &[BroadcastId],
 ) -> Result<Vec<Newest>, HintsError> {
-    let wanted = broadcasts.iter().flat_map(|broadcast| keys(tenant, *broadcast)).collect();
+    let wanted = broadcasts
+        .iter()
+        .flat_map(|broadcast| keys(tenant, *broadcast))
+        .collect();
     let mut lists = hints.newest(wanted, 1).await?.into_iter().map(read);
     let of = |_: &BroadcastId| {
         let mut newest = Newest::default();

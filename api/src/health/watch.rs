@@ -105,7 +105,10 @@ mod tests {
         let mut one = watched.watch(&shared, tenant, broadcast).expect("room");
         let mut other = watched.watch(&shared, tenant, broadcast).expect("room");
         let report = vec![entry(tenant, broadcast, 7)];
-        hints.append(report, 9, std::time::Duration::from_secs(1)).await.expect("the twin");
+        hints
+            .append(report, 9, std::time::Duration::from_secs(1))
+            .await
+            .expect("the twin");
         for watch in [&mut one, &mut other] {
             assert_eq!(watch.next().await.edge.map(|report| report.at_ms), Some(7));
         }
@@ -114,7 +117,10 @@ mod tests {
             .collect();
         let further = BroadcastId::numbered(5_000);
         assert!(watched.watch(&shared, tenant, further).is_none());
-        assert!(watched.watch(&shared, tenant, broadcast).is_some(), "it is watched already");
+        assert!(
+            watched.watch(&shared, tenant, broadcast).is_some(),
+            "it is watched already"
+        );
         drop(keep);
         assert!(watched.watch(&shared, tenant, further).is_some());
     }

@@ -26,7 +26,9 @@ pub const KEYS_MAX: i64 = 50;
 pub const OVERLAP_S_MAX: i64 = 30 * 86_400;
 
 const COLUMNS: &str = "k.stream_key_id, k.channel_id, k.label, k.hint, k.expires_at, k.revoked_at, k.last_used_at, \
-                       k.created_at";
+    k.created_at, exists (select from publish p join broadcast b on b.publish_id = p.publish_id \
+                          where p.stream_key_id = k.stream_key_id and p.tenant_id = k.tenant_id \
+                            and b.state in ('connecting', 'live')) as in_use";
 const WORKING: &str = "k.revoked_at is null and (k.expires_at is null or k.expires_at > now())";
 
 /// A key, without its secret.
@@ -48,6 +50,8 @@ pub struct Key {
     pub last_used_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+    /// A publisher sends with it now.
+    pub in_use: bool,
 }
 
 fn scoped(start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {

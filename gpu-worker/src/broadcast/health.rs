@@ -73,7 +73,9 @@ impl Health {
         let mut state = self.state();
         let mut making = state.making.clone()?;
         let left_out = state.left_out.iter();
-        making.shed.extend(left_out.filter(|name| !making.renditions.contains(name)).cloned());
+        making
+            .shed
+            .extend(left_out.filter(|name| !making.renditions.contains(name)).cloned());
         making.shed.sort();
         making.shed.dedup();
         for (issue, look) in [

@@ -145,7 +145,10 @@ impl Runner {
     pub(super) async fn watch(&mut self) {
         metrics::histogram!("worker_recent_bytes").record(self.recent.bytes() as f64);
         self.look_at_lag();
-        let made_90k = self.packager.as_ref().map_or(self.end_90k, |packager| packager.encoded_90k());
+        let made_90k = self
+            .packager
+            .as_ref()
+            .map_or(self.end_90k, |packager| packager.encoded_90k());
         let durable_90k = self.uploads.standing().durable_90k;
         self.shared.health.unstored((made_90k - durable_90k).max(0) / 90);
         if self.replace_at.take_if(|at| *at <= Instant::now()).is_some() {

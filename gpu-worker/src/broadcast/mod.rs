@@ -23,6 +23,7 @@ mod minding;
 mod output;
 mod packager;
 mod plan;
+mod playable;
 mod recent;
 mod runner;
 mod shedding;

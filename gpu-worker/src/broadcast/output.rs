@@ -90,6 +90,7 @@ impl Runner {
                     self.shared.health.part(delay_us / 1_000);
                 }
                 metrics::counter!("worker_parts_total").increment(1);
+                self.playable.made(false, self.latency, &self.shared, &self.tools);
                 self.shared.hub.part(proto::Part {
                     rendition,
                     seq: part.seq,
@@ -131,6 +132,7 @@ impl Runner {
                     data: bytes::Bytes::new(),
                     durable_seq: 0,
                 };
+                self.playable.made(true, self.latency, &self.shared, &self.tools);
                 self.shared.hub.segment(message, rendition.timescale);
                 self.uploads.push(Job::Segment {
                     epoch: epoch.index,

@@ -22,6 +22,7 @@ use super::lag::Lagging;
 use super::link::Link;
 use super::minding::{Replaced, encodes, wire_unit};
 use super::packager::{Made, Packager};
+use super::playable::Playable;
 use super::recent::{Held, Recent};
 use super::shedding::Retiring;
 use super::stills::Stills;
@@ -94,6 +95,8 @@ pub(super) struct Runner {
     pub(super) packager: Option<Packager>,
     /// The current presentation epoch has been told.
     pub(super) told: bool,
+    /// Whether the scheduler knows that it can be watched.
+    pub(super) playable: Playable,
     /// What was made before it could be told.
     pub(super) untold: Vec<Made>,
     pub(super) child: Option<Child>,
@@ -207,6 +210,7 @@ impl Runner {
             source: None,
             packager: None,
             told: false,
+            playable: Playable::default(),
             untold: Vec::new(),
             child: None,
             recent: Recent::default(),

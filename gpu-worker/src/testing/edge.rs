@@ -10,7 +10,7 @@ use headwater_model::proto::edge::{End, Open, PullEvent, PullRequest, pull_event
 use headwater_model::proto::scheduler::scheduler_server::{Scheduler, SchedulerServer};
 use headwater_model::proto::scheduler::{
     FinishBroadcastRequest, FinishBroadcastResponse, OpenBroadcastRequest, OpenBroadcastResponse,
-    ReportPublisherRequest, ReportPublisherResponse,
+    ReportPlayableRequest, ReportPlayableResponse, ReportPublisherRequest, ReportPublisherResponse,
 };
 use headwater_platform::rpc::{self, RpcConfig};
 use tokio::sync::{mpsc, watch};
@@ -165,6 +165,12 @@ impl Scheduler for Service {
         _: Request<ReportPublisherRequest>,
     ) -> Result<Response<ReportPublisherResponse>, Status> {
         Err(Status::unimplemented("workers do not ask this"))
+    }
+    async fn report_playable(
+        &self,
+        _: Request<ReportPlayableRequest>,
+    ) -> Result<Response<ReportPlayableResponse>, Status> {
+        Ok(Response::new(ReportPlayableResponse {}))
     }
     async fn finish_broadcast(
         &self,

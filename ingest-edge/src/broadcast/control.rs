@@ -49,25 +49,28 @@ struct Told {
     /// When to report the end once more.
     ask_at: Option<Instant>,
     asks: Backoff,
+    /// When to ask whether it still takes media.
+    doubt_at: Instant,
     /// The broadcast is over: what is still held is stored, or never will be.
     over: bool,
 }
 
 impl Told {
     /// That `publish` is live.
-    fn of(publish: String) -> Self {
+    fn of(publish: String, recheck: Duration) -> Self {
         Self {
             publish,
             state: Some(Publishing::Live),
             ask_at: None,
             asks: Backoff::new(ASK_FIRST, ASK_CAP),
+            doubt_at: Instant::now() + recheck,
             over: false,
         }
     }
 }
 
 pub(super) async fn run(broadcast: Arc<Broadcast>, registry: Arc<Registry>) {
-    let mut told = Told::of(String::new());
+    let mut told = Told::of(String::new(), registry.deps.recheck);
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_CAP);
     loop {
         let mut changed = pin!(broadcast.changed.notified());
@@ -130,23 +133,32 @@ async fn act(
                 }
                 Err(transient) => return Err(transient),
             }
-            *told = Told::of(publish);
+            *told = Told::of(publish, registry.deps.recheck);
         }
         Step::Report { id, state, reason } => {
+            let doubted = std::mem::take(&mut broadcast.lock().doubted);
             match registry.deps.scheduler.report(id, &told.publish, state, &reason).await {
-                Ok(over) => {
+                Ok(said) => {
                     if told.state != Some(state) {
                         info!(broadcast.id = %id, "broadcast {id}: {} ({reason})", word(state));
                     }
-                    told.over = over;
+                    told.over = said.over;
+                    if said.closed && state != Publishing::Ended {
+                        info!(broadcast.id = %id, "broadcast {id} has been ended elsewhere");
+                        broadcast.abandon(Close::Ended, Instant::now());
+                    }
                 }
                 Err(SchedulerError::Refused(why)) => {
                     error!(broadcast.id = %id, "the scheduler does not take the report of broadcast {id}: {why}");
                     told.over = true;
                 }
-                Err(transient) => return Err(transient),
+                Err(transient) => {
+                    broadcast.lock().doubted |= doubted;
+                    return Err(transient);
+                }
             }
             told.state = Some(state);
+            told.doubt_at = Instant::now() + registry.deps.recheck;
             if state == Publishing::Ended {
                 told.ask_at = Some(Instant::now() + told.asks.delay());
                 broadcast.set_progress(Progress::Concluded);
@@ -189,8 +201,16 @@ impl Broadcast {
         };
         let settled = self.buffer.is_settled();
         let asks = told.ask_at.is_some_and(|at| now >= at) && !settled && !told.over;
+        if let (Some(id), None, true) = (state.id, due, state.doubted || now >= told.doubt_at) {
+            return Step::Report {
+                id,
+                state: Publishing::Live,
+                reason: String::new(),
+            };
+        }
+        let doubted = state.doubted && matches!(state.phase, Phase::Away { .. });
         if let (Some(id), Some((publishing, reason))) = (state.id, due)
-            && (told.state != Some(publishing) || (asks && publishing == Publishing::Ended))
+            && (told.state != Some(publishing) || doubted || (asks && publishing == Publishing::Ended))
         {
             return Step::Report {
                 id,
@@ -199,7 +219,7 @@ impl Broadcast {
             };
         }
         match &state.phase {
-            Phase::Live => Step::Wait(None),
+            Phase::Live => Step::Wait(state.id.map(|_| told.doubt_at)),
             Phase::Away { until, .. } => Step::Wait(Some(*until)),
             Phase::Ended { .. } if state.id.is_none() || settled || told.over => Step::Done,
             Phase::Ended { at, .. } => {

@@ -46,6 +46,9 @@ pub enum Close {
     /// The key was revoked, or its owner suspended, while live.
     #[error("{0}")]
     Revoked(String),
+    /// Its owner has ended the broadcast.
+    #[error("The broadcast was ended by its owner. Start streaming again to begin a new one.")]
+    Ended,
     /// The broadcast that this publish continued has been closed elsewhere.
     #[error("The broadcast was closed. Connect again to start a new one.")]
     Superseded,
@@ -113,6 +116,8 @@ struct State {
     next_epoch: u32,
     phase: Phase,
     live: Option<Live>,
+    /// The scheduler may have closed it: it is to be asked at once.
+    doubted: bool,
     /// What to open at the scheduler: the latest publish whose tracks are known.
     to_open: Option<OpenBroadcastRequest>,
 }
@@ -154,6 +159,7 @@ impl Broadcast {
                 next_epoch: 0,
                 phase: Phase::Live,
                 live: None,
+                doubted: false,
                 to_open: None,
             }),
             changed: Notify::new(),
@@ -172,6 +178,12 @@ impl Broadcast {
         if self.buffer.is_settled() {
             self.changed.notify_one();
         }
+    }
+
+    /// Has the scheduler asked whether it still takes media.
+    pub(crate) fn doubt(&self) {
+        self.lock().doubted = true;
+        self.changed.notify_one();
     }
 
     /// Has the control task look again.
@@ -415,5 +427,6 @@ fn open_request(grant: &Grant, publish: PublishId, epoch: &Epoch, hints: Hints) 
         source_bitrate_bps: hints.bitrate_bps,
         source_fps_milli: hints.fps_milli,
         start_wallclock_ms: epoch.wallclock_ms,
+        stream_key_id: grant.stream_key_id.to_string(),
     }
 }

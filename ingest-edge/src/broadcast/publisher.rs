@@ -244,7 +244,9 @@ impl Publisher {
         if now >= session.note_at {
             session.note_at = now + NOTE_EVERY;
             let held = std::mem::take(&mut self.held);
-            session.broadcast.note(self.handle.id, session.normaliser.counters(), held);
+            session
+                .broadcast
+                .note(self.handle.id, session.normaliser.counters(), held);
         }
         self.figures.video_units.increment(video);
         self.figures.audio_units.increment(audio);

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
 use headwater_media::normalise::Start;
+use headwater_model::heartbeat::BROADCAST_END_TOPIC;
 use headwater_model::{BroadcastId, ChannelId};
-use headwater_platform::hints::Entry;
+use headwater_platform::hints::{Entry, SharedHints};
 use metrics::counter;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +51,8 @@ pub struct Deps {
     pub scheduler: Scheduler,
     /// The timeline's clock.
     pub clock: MediaClock,
+    /// Between two questions whether a broadcast still takes media. Redis tells at once where it can.
+    pub recheck: Duration,
 }
 
 /// See the [module](self).
@@ -89,6 +93,22 @@ impl Registry {
         self.lock().broadcasts.get(id).cloned()
     }
 
+    /// Hears of broadcasts that may have been ended, until `stop` fires.
+    pub(crate) async fn hear(self: Arc<Self>, hints: SharedHints, stop: CancellationToken) {
+        let mut told = hints.subscribe(BROADCAST_END_TOPIC);
+        loop {
+            let message = tokio::select! {
+                () = stop.cancelled() => return,
+                message = told.next() => message,
+            };
+            let Some(message) = message else { return };
+            let id = BroadcastId::parse(&message).ok();
+            if let Some(broadcast) = id.and_then(|id| self.find(&id)) {
+                broadcast.doubt();
+            }
+        }
+    }
+
     /// Figures of every broadcast.
     pub fn stats(&self) -> Vec<Stats> {
         self.all().iter().map(|broadcast| broadcast.buffer.stats()).collect()
@@ -97,12 +117,19 @@ impl Registry {
     /// Looks how every publish does.
     pub(crate) fn look(&self, now: Instant) -> Vec<Entry> {
         let now_ms = self.deps.clock.now_ms();
-        self.all().iter().filter_map(|broadcast| broadcast.look(now, now_ms)).collect()
+        self.all()
+            .iter()
+            .filter_map(|broadcast| broadcast.look(now, now_ms))
+            .collect()
     }
 
     fn all(&self) -> Vec<Arc<Broadcast>> {
         let channels = self.lock();
-        channels.slots.values().filter_map(|slot| slot.current.clone()).collect()
+        channels
+            .slots
+            .values()
+            .filter_map(|slot| slot.current.clone())
+            .collect()
     }
 
     /// Whether the channel takes another publisher now.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use headwater_model::BroadcastId;
 use headwater_model::proto::scheduler::report_publisher_request::State;
 use headwater_model::proto::scheduler::scheduler_client::SchedulerClient;
-use headwater_model::proto::scheduler::{OpenBroadcastRequest, OpenBroadcastResponse, ReportPublisherRequest};
+use headwater_model::proto::scheduler::{
+    OpenBroadcastRequest, OpenBroadcastResponse, ReportPublisherRequest, ReportPublisherResponse,
+};
 use headwater_platform::rpc;
 use tonic::{Code, Request, Status};
 
@@ -55,14 +57,14 @@ impl Scheduler {
         Ok((id, said))
     }
 
-    /// Says what became of a publisher. Idempotent. True once the broadcast is over and no worker will ask for it again.
+    /// Says what became of a publisher. Idempotent.
     pub(super) async fn report(
         &self,
         broadcast: BroadcastId,
         publish_id: &str,
         state: State,
         reason: &str,
-    ) -> Result<bool, SchedulerError> {
+    ) -> Result<ReportPublisherResponse, SchedulerError> {
         let report = ReportPublisherRequest {
             broadcast_id: broadcast.to_string(),
             publish_id: publish_id.to_owned(),
@@ -70,9 +72,7 @@ impl Scheduler {
             reason: reason.to_owned(),
         };
         let mut client = self.client.clone();
-        within(client.report_publisher(Request::new(report)))
-            .await
-            .map(|said| said.over)
+        within(client.report_publisher(Request::new(report))).await
     }
 }
 

@@ -134,7 +134,8 @@ impl Meter {
         if unit.track >= TrackId::AUDIO {
             self.facts.audio_bytes += unit.data.len() as u64;
             self.audio = Some(unit.dts);
-            self.audio_from.get_or_insert_with(|| unit.dts.ticks_in(Timescale::VIDEO));
+            self.audio_from
+                .get_or_insert_with(|| unit.dts.ticks_in(Timescale::VIDEO));
             return;
         }
         self.facts.video_bytes += unit.data.len() as u64;

@@ -117,7 +117,12 @@ impl Made {
             self.audio += 1_024;
         }
         self.health.read();
-        self.health.meter.settle(self.settled.clock, self.settled.open_gops, self.settled.video, self.settled.audio);
+        self.health.meter.settle(
+            self.settled.clock,
+            self.settled.open_gops,
+            self.settled.video,
+            self.settled.audio,
+        );
         self.health.meter.hold(self.held);
         self.now += Duration::from_secs(1);
         self.now_ms += 1_000;
@@ -169,15 +174,45 @@ const CASES: [Case; 19] = [
     (Issue::GopLong, |m| m.gop = 300, |m| m.gop = 60, 13, 20),
     (Issue::GopShort, |m| m.gop = 10, |m| m.gop = 60, 18, 30),
     (Issue::GopOpen, |m| m.settled.open_gops += 1, |_| {}, 1, 32),
-    (Issue::GopIrregular, |m| m.irregular = true, |m| m.irregular = false, 60, 60),
-    (Issue::BitrateHigh, |m| m.video_bytes = 24_000, |m| m.video_bytes = VIDEO_BYTES, 13, 22),
-    (Issue::BitrateLow, |m| m.video_bytes = 500, |m| m.video_bytes = VIDEO_BYTES, 40, 20),
+    (
+        Issue::GopIrregular,
+        |m| m.irregular = true,
+        |m| m.irregular = false,
+        60,
+        60,
+    ),
+    (
+        Issue::BitrateHigh,
+        |m| m.video_bytes = 24_000,
+        |m| m.video_bytes = VIDEO_BYTES,
+        13,
+        22,
+    ),
+    (
+        Issue::BitrateLow,
+        |m| m.video_bytes = 500,
+        |m| m.video_bytes = VIDEO_BYTES,
+        40,
+        20,
+    ),
     (Issue::FramerateLow, |m| m.fps = 15, |m| m.fps = 30, 12, 12),
     (Issue::FramesDropped, |m| m.drop_every = 7, |m| m.drop_every = 0, 10, 22),
-    (Issue::Starved, |m| m.speed_milli = 600, |m| m.speed_milli = 1_000, 6, 16),
+    (
+        Issue::Starved,
+        |m| m.speed_milli = 600,
+        |m| m.speed_milli = 1_000,
+        6,
+        16,
+    ),
     (Issue::FasterThanRealtime, |m| m.held = true, |m| m.held = false, 8, 16),
     (Issue::ClockJump, |m| m.settled.clock += 1, |_| {}, 1, 32),
-    (Issue::AvDrift, |m| m.audio_lead_ms = 2_000, |m| m.audio_lead_ms = 0, 10, 20),
+    (
+        Issue::AvDrift,
+        |m| m.audio_lead_ms = 2_000,
+        |m| m.audio_lead_ms = 0,
+        10,
+        20,
+    ),
     (
         Issue::ResolutionUnsupported,
         |m| m.health.setting.width = 5_120,
@@ -187,7 +222,13 @@ const CASES: [Case; 19] = [
     ),
     (Issue::VideoCodecUnsupported, |m| m.settled.video += 1, |_| {}, 1, 9),
     (Issue::AudioCodecUnsupported, |m| m.settled.audio += 1, |_| {}, 1, 9),
-    (Issue::AudioMissing, |m| m.audio_on = false, |m| m.audio_on = true, 10, 5),
+    (
+        Issue::AudioMissing,
+        |m| m.audio_on = false,
+        |m| m.audio_on = true,
+        10,
+        5,
+    ),
     (Issue::VideoMissing, |m| m.video = false, |m| m.video = true, 10, 5),
     (
         Issue::Interlaced,

@@ -383,7 +383,7 @@ impl<S: Transport> Connection<S> {
     async fn unwanted(&mut self, close: Close) -> Outcome {
         let refusal = match &close {
             Close::TakenOver => Some(Refusal::BadName),
-            Close::Refused(_) => Some(Refusal::Rejected),
+            Close::Refused(_) | Close::Ended => Some(Refusal::Rejected),
             Close::Revoked(_) => Some(Refusal::Denied),
             // Encoders that are closed without a status come back by themselves.
             Close::Superseded => None,
@@ -393,8 +393,8 @@ impl<S: Transport> Connection<S> {
         }
         if let Some(active) = self.active.take() {
             let reason = close.to_string();
-            let revoked = matches!(close, Close::Revoked(_));
-            active.leave(if revoked {
+            let ended = matches!(close, Close::Revoked(_) | Close::Ended);
+            active.leave(if ended {
                 Leave::Ended(reason)
             } else {
                 Leave::Dropped(reason)

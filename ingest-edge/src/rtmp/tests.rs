@@ -31,6 +31,7 @@ fn shared() -> Arc<Shared> {
             budget: Budget::new(1 << 20),
             scheduler: Scheduler::new(channel(), String::new()),
             clock: MediaClock::start(&WallClock::manual(0)),
+            recheck: std::time::Duration::from_secs(15),
         }),
         bounds: Bounds {
             burst: Duration::from_secs(8),

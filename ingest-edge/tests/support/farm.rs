@@ -10,7 +10,7 @@ use headwater_model::proto::scheduler::report_publisher_request::State as Publis
 use headwater_model::proto::scheduler::scheduler_server::{Scheduler, SchedulerServer};
 use headwater_model::proto::scheduler::{
     FinishBroadcastRequest, FinishBroadcastResponse, OpenBroadcastRequest, OpenBroadcastResponse,
-    ReportPublisherRequest, ReportPublisherResponse,
+    ReportPlayableRequest, ReportPlayableResponse, ReportPublisherRequest, ReportPublisherResponse,
 };
 use headwater_model::{BroadcastId, ChannelId, PlaybackId, StreamKey, StreamKeyId, TenantId};
 use headwater_platform::rpc;
@@ -32,6 +32,8 @@ pub struct Books {
     pub denied: Vec<(u64, tonic::Code, &'static str)>,
     pub reconnect_window_s: u32,
     pub bitrate_max_bps: u64,
+    /// The broadcasts take no more media.
+    pub closed: bool,
     /// Workers have written the replays of the broadcasts that ended.
     pub finished: bool,
     /// Sent with the next broadcast opened, as if it had begun elsewhere: its wall clock and next epoch.
@@ -188,6 +190,7 @@ impl Scheduler for Farm {
             return Err(Status::unavailable("the scheduler is down"));
         }
         let mut over = false;
+        let closed = self.books.borrow().closed && report.state() != Publishing::Ended;
         self.set(|b| {
             over = b.finished && report.state() == Publishing::Ended;
             if report.state() == Publishing::Ended {
@@ -195,7 +198,14 @@ impl Scheduler for Farm {
             }
             b.reports.push(report);
         });
-        Ok(Response::new(ReportPublisherResponse { over }))
+        Ok(Response::new(ReportPublisherResponse { over, closed }))
+    }
+
+    async fn report_playable(
+        &self,
+        _: Request<ReportPlayableRequest>,
+    ) -> Result<Response<ReportPlayableResponse>, Status> {
+        Ok(Response::new(ReportPlayableResponse {}))
     }
 
     async fn finish_broadcast(

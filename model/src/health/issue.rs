@@ -139,9 +139,12 @@ impl Issue {
     /// How grave it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::GopShort | Self::GopIrregular | Self::BitrateLow | Self::FasterThanRealtime | Self::Interlaced => {
-                Severity::Info
-            }
+            Self::GopShort
+            | Self::GopIrregular
+            | Self::BitrateLow
+            | Self::FasterThanRealtime
+            | Self::Interlaced
+            | Self::Unknown => Severity::Info,
             Self::GopLong
             | Self::GopOpen
             | Self::BitrateHigh
@@ -152,8 +155,7 @@ impl Issue {
             | Self::AudioMissing
             | Self::VideoMissing
             | Self::RungsReduced
-            | Self::StoreDelayed
-            | Self::Unknown => Severity::Warning,
+            | Self::StoreDelayed => Severity::Warning,
             Self::Starved
             | Self::ResolutionUnsupported
             | Self::VideoCodecUnsupported
@@ -305,7 +307,10 @@ mod tests {
         messages.sort();
         messages.dedup();
         assert_eq!(messages.len(), Issue::ALL.len());
-        assert_eq!(Issue::GopLong.words(Some(10_000)).message, "Key frames are 10.0 s apart.");
+        assert_eq!(
+            Issue::GopLong.words(Some(10_000)).message,
+            "Key frames are 10.0 s apart."
+        );
         assert_eq!(
             Issue::Starved.words(Some(700)).message,
             "Media arrives at 70 % of the speed at which it plays."

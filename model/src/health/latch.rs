@@ -169,12 +169,22 @@ mod tests {
                     look = [Look::Ill(7), Look::Unsure, Look::Well][random.random_range(0..3)];
                 }
                 for (at, issue) in Issue::ALL.into_iter().enumerate() {
-                    let Some(turn) = latches.look(issue, look, now) else { continue };
+                    let Some(turn) = latches.look(issue, look, now) else {
+                        continue;
+                    };
                     let holds = issue.holds();
                     if let Some((last, was)) = turned[at] {
                         assert_ne!(was, turn, "seed {seed}: {issue:?} turns the same way twice");
-                        let least = if turn == Turn::Closed { holds.well_ms } else { holds.ill_ms };
-                        assert!(now - last >= least, "seed {seed}: {issue:?} {turn:?} after {} ms", now - last);
+                        let least = if turn == Turn::Closed {
+                            holds.well_ms
+                        } else {
+                            holds.ill_ms
+                        };
+                        assert!(
+                            now - last >= least,
+                            "seed {seed}: {issue:?} {turn:?} after {} ms",
+                            now - last
+                        );
                     }
                     turned[at] = Some((now, turn));
                 }

@@ -67,7 +67,7 @@ impl Told {
     }
 
     /// Where a proxy says whose request it is, the peer is the proxy.
-    fn address(&self, headers: &HeaderMap, peer: Option<Peer>) -> Option<IpAddr> {
+    pub(super) fn address(&self, headers: &HeaderMap, peer: Option<Peer>) -> Option<IpAddr> {
         match self.address_header.is_empty() {
             true => peer.map(|Peer(address)| address),
             false => headers.get(&self.address_header)?.to_str().ok()?.trim().parse().ok(),

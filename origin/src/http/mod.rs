@@ -37,6 +37,7 @@ use crate::playback::{Broadcasts, Context};
 use crate::serve::Answers;
 use crate::telemetry::{Class, Meters};
 use crate::token::Gate;
+use crate::viewers::{Player, Viewers};
 use crate::{Config, Outside};
 use answer::{Cache, Kind, Refusal};
 use body::Body;
@@ -62,6 +63,7 @@ pub(crate) struct Origin {
     process: Process,
     clock: WallClock,
     meters: Arc<Meters>,
+    viewers: Arc<Viewers>,
 }
 
 impl Origin {
@@ -96,6 +98,7 @@ impl Origin {
             outside,
             process,
             clock: WallClock::system(),
+            viewers: Viewers::new(config.rpc.rpc_secret.reveal()),
             meters,
         })
     }
@@ -122,6 +125,13 @@ impl Origin {
         });
     }
 
+    /// Tells how many watch, until shutdown.
+    pub(crate) fn tell_viewers(&self) {
+        let (viewers, hints) = (self.viewers.clone(), self.outside.hints.clone());
+        self.process
+            .spawn(viewers.tell(hints, WallClock::system(), self.process.shutdown.clone()));
+    }
+
     async fn dispatch(self: &Arc<Self>, request: &Request<Incoming>) -> (Class, Result<Response<Body>, Refusal>) {
         let uri = request.uri();
         if uri.path().len() + uri.query().map_or(0, str::len) > TARGET_BYTES_MAX {
@@ -141,6 +151,14 @@ impl Origin {
             return (Class::Other, Err(Refusal::NotFound("no such address")));
         };
         let class = class(&route);
+        let watched = match route {
+            Route::Media {
+                file: File::Init { .. },
+                ..
+            } => None,
+            Route::Media { broadcast, .. } => Some(broadcast),
+            _ => None,
+        };
         let peer = request.extensions().get::<Peer>().copied();
         let outcome = match self.judge(&route, token, uri.query(), headers, peer).await {
             Ok(Admission::Public) => self.serve(route, headers, uri.query()).await,
@@ -154,6 +172,14 @@ impl Origin {
             Ok(Admission::Elsewhere(response)) => Ok(response),
             Err(refusal) => Err(refusal),
         };
+        if let (Some(broadcast), Ok(_)) = (watched, &outcome) {
+            let player = Player {
+                address: self.told.address(headers, peer),
+                user_agent: headers.get(header::USER_AGENT).map_or(&[][..], HeaderValue::as_bytes),
+                token,
+            };
+            self.viewers.note(broadcast, player);
+        }
         (class, outcome)
     }
 

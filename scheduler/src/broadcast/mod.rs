@@ -4,11 +4,13 @@ mod error;
 mod queries;
 
 use headwater_model::ladder::{Ladder, Source, Video};
-use headwater_model::{BroadcastId, ChannelId, PlaybackId, PublishId, TenantId};
+use headwater_model::{BroadcastId, ChannelId, PlaybackId, PublishId, StreamKeyId, TenantId};
 use sqlx::{PgConnection, PgPool};
 
 pub use error::Error;
-pub(crate) use queries::{Known, Unfinished, finishing, give_up, mark_away, playback_ids, returned, unfinished};
+pub(crate) use queries::{
+    Known, Unfinished, end_as_asked, finishing, give_up, mark_away, playback_ids, returned, unfinished,
+};
 
 use crate::plan::{FinishCause, Timestamp};
 
@@ -30,6 +32,8 @@ pub(crate) struct Open {
     pub(crate) channel_id: ChannelId,
     pub(crate) publish_id: PublishId,
     pub(crate) edge_url: String,
+    /// By which key; an older edge does not say.
+    pub(crate) stream_key_id: Option<StreamKeyId>,
     pub(crate) source: Source,
     /// Unix milliseconds of the first unit as the edge's clock tells it; 0 when it does not.
     pub(crate) start_wallclock_ms: i64,
@@ -146,6 +150,8 @@ pub(crate) struct Reported {
     pub(crate) changed: bool,
     /// The broadcast has ended: nobody will ask its edge for anything any more.
     pub(crate) over: bool,
+    /// It takes no more media.
+    pub(crate) closed: bool,
 }
 
 /// Takes an edge's word on a publisher.
@@ -162,13 +168,30 @@ pub(crate) async fn report(
         Report::Ended => finishing(pool, broadcast, Some(publish), FinishCause::Publisher, now).await?,
     };
     // What has just changed is not over.
-    let over = match changed {
-        true => false,
-        false => queries::is_over(pool, broadcast)
+    let (over, closed) = match changed {
+        true => (false, false),
+        false => queries::standing(pool, broadcast)
             .await?
             .ok_or(Error::Unknown(broadcast))?,
     };
-    Ok(Reported { changed, over })
+    Ok(Reported { changed, over, closed })
+}
+
+/// Takes a worker's word that its broadcast can be watched. False where that was known.
+pub(crate) async fn playable(
+    pool: &PgPool,
+    broadcast: BroadcastId,
+    generation: u64,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    if queries::playable(pool, broadcast, generation, now).await? {
+        return Ok(true);
+    }
+    match queries::newest_generation(pool, broadcast).await? {
+        None => Err(Error::Unknown(broadcast)),
+        Some(newest) if newest == generation => Ok(false),
+        Some(newest) => Err(Error::Fenced { broadcast, newest }),
+    }
 }
 
 /// The end of a broadcast as its worker tells it.

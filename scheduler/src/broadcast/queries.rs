@@ -118,7 +118,7 @@ impl Current {
 pub(super) async fn open_of_channel(on: &mut PgConnection, channel: ChannelId) -> Result<Option<Current>> {
     let row: Option<CurrentRow> = sqlx::query_as(
         "select broadcast_id, anchor_ms, source, away_at, reconnect_window_s from broadcast \
-         where channel_id = $1 and state in ('live', 'reconnecting') for update",
+         where channel_id = $1 and state in ('connecting', 'live', 'reconnecting') for update",
     )
     .bind(channel.as_str())
     .fetch_optional(on)
@@ -156,7 +156,8 @@ pub(super) async fn carry_on(
 ) -> Result<()> {
     insert_publish(&mut *on, open, current.broadcast_id, number, now).await?;
     sqlx::query(
-        "update broadcast set state = 'live', away_at = null, away_cause = null, publish_id = $2, edge_url = $3, \
+        "update broadcast set state = case when playable_at is null then 'connecting' else 'live' end, \
+                away_at = null, away_cause = null, publish_id = $2, edge_url = $3, \
                 source = case when $4::jsonb is null then source else $5 end, ladder = coalesce($4::jsonb, ladder) \
          where broadcast_id = $1",
     )
@@ -183,7 +184,7 @@ pub(super) async fn insert(on: &mut PgConnection, open: &Open, new: &New<'_>, no
     sqlx::query(
         "insert into broadcast (broadcast_id, tenant_id, channel_id, playback_id, state, latency_mode, \
                 reconnect_window_s, publish_id, edge_url, anchor_ms, source, ladder, traceparent, started_at) \
-         values ($1, $2, $3, $4, 'live', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+         values ($1, $2, $3, $4, 'connecting', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(new.broadcast_id.as_str())
     .bind(open.tenant_id.as_str())
@@ -211,8 +212,8 @@ async fn insert_publish(
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query(
-        "insert into publish (publish_id, broadcast_id, tenant_id, number, edge_url, opened_at) \
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into publish (publish_id, broadcast_id, tenant_id, number, edge_url, opened_at, stream_key_id) \
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(open.publish_id.as_str())
     .bind(broadcast.as_str())
@@ -220,19 +221,53 @@ async fn insert_publish(
     .bind(number)
     .bind(&open.edge_url)
     .bind(to_utc(now))
+    .bind(open.stream_key_id.map(|key| key.to_string()))
     .execute(on)
     .await?;
     Ok(())
 }
 
-/// Whether a broadcast has ended; `None` for one that never was.
-pub(super) async fn is_over(on: &PgPool, broadcast: BroadcastId) -> Result<Option<bool>> {
-    Ok(
-        sqlx::query_scalar("select state = 'ended' from broadcast where broadcast_id = $1")
-            .bind(broadcast.as_str())
-            .fetch_optional(on)
-            .await?,
+/// Whether a broadcast has ended, and whether it takes no more media; `None` for one that never was.
+pub(super) async fn standing(on: &PgPool, broadcast: BroadcastId) -> Result<Option<(bool, bool)>> {
+    Ok(sqlx::query_as(
+        "select state = 'ended', state in ('finishing', 'ended') \
+                or exists (select from broadcast_end e where e.broadcast_id = b.broadcast_id) \
+         from broadcast b where broadcast_id = $1",
     )
+    .bind(broadcast.as_str())
+    .fetch_optional(on)
+    .await?)
+}
+
+/// It can be watched; an old generation's word does not count.
+pub(super) async fn playable(on: &PgPool, broadcast: BroadcastId, generation: u64, now: Timestamp) -> Result<bool> {
+    let done = sqlx::query(
+        "update broadcast b set playable_at = $3, state = case when b.state = 'connecting' then 'live' else b.state end \
+         from lease l \
+         where b.broadcast_id = $1 and l.broadcast_id = b.broadcast_id and l.generation = $2 \
+           and b.playable_at is null and b.state <> 'ended'",
+    )
+    .bind(broadcast.as_str())
+    .bind(i64::try_from(generation).unwrap_or(i64::MAX))
+    .bind(to_utc(now))
+    .execute(on)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Those that their owners want to end go no further; their ids.
+pub(crate) async fn end_as_asked(on: &mut PgConnection, now: Timestamp) -> Result<Vec<BroadcastId>> {
+    let ended: Vec<String> = sqlx::query_scalar(
+        "update broadcast b set state = 'finishing', away_at = null, away_cause = null, \
+                finishing_at = $1, finishing_cause = 'owner' \
+         from broadcast_end e \
+         where e.broadcast_id = b.broadcast_id and b.state in ('connecting', 'live', 'reconnecting') \
+         returning b.broadcast_id",
+    )
+    .bind(to_utc(now))
+    .fetch_all(on)
+    .await?;
+    ended.iter().map(|ended| id(BroadcastId::parse(ended))).collect()
 }
 
 /// One that was away goes on: its `publish` is back, or, where none is named, the worker has the edge again.
@@ -242,7 +277,8 @@ pub(crate) async fn returned(
     publish: Option<PublishId>,
 ) -> Result<bool> {
     let done = sqlx::query(
-        "update broadcast set state = 'live', away_at = null, away_cause = null \
+        "update broadcast set state = case when playable_at is null then 'connecting' else 'live' end, \
+                away_at = null, away_cause = null \
          where broadcast_id = $1 and state = 'reconnecting' \
            and case when $2::text is null then away_cause = 'link' else publish_id = $2 end",
     )
@@ -262,7 +298,7 @@ pub(super) async fn publisher_away(
     let done = sqlx::query(
         "update broadcast set state = 'reconnecting', away_at = coalesce(away_at, $3), away_cause = 'publisher' \
          where broadcast_id = $1 and publish_id = $2 \
-           and (state = 'live' or (state = 'reconnecting' and away_cause = 'link'))",
+           and (state in ('connecting', 'live') or (state = 'reconnecting' and away_cause = 'link'))",
     )
     .bind(broadcast.as_str())
     .bind(publish.as_str())
@@ -282,8 +318,10 @@ pub(crate) async fn finishing(
 ) -> Result<bool> {
     let done = sqlx::query(
         "update broadcast set state = 'finishing', away_at = null, away_cause = null, \
-                finishing_at = $3, finishing_cause = $4 \
-         where broadcast_id = $1 and ($2::text is null or publish_id = $2) and state in ('live', 'reconnecting')",
+                finishing_at = $3, finishing_cause = case when $2::text is not null and exists (select from broadcast_end e \
+                    where e.broadcast_id = broadcast.broadcast_id) then 'owner' else $4 end \
+         where broadcast_id = $1 and ($2::text is null or publish_id = $2) \
+           and state in ('connecting', 'live', 'reconnecting')",
     )
     .bind(broadcast.as_str())
     .bind(publish.as_ref().map(PublishId::as_str))
@@ -301,7 +339,7 @@ pub(crate) async fn finishing(
 pub(crate) async fn mark_away(on: &mut PgConnection, broadcast: BroadcastId, now: Timestamp) -> Result<bool> {
     let done = sqlx::query(
         "update broadcast set state = 'reconnecting', away_at = $2, away_cause = 'link' \
-         where broadcast_id = $1 and state = 'live'",
+         where broadcast_id = $1 and state in ('connecting', 'live')",
     )
     .bind(broadcast.as_str())
     .bind(to_utc(now))
@@ -462,10 +500,11 @@ fn known(row: Row) -> Result<Known> {
     });
     let finishing = row.finishing_at.zip(row.finishing_cause).map(|(at, cause)| Finishing {
         since: from_utc(at),
-        cause: if cause == "window" {
-            FinishCause::Window
-        } else {
+        // What its owner has ended waits for its edge as long as what has run out of time.
+        cause: if cause == "publisher" {
             FinishCause::Publisher
+        } else {
+            FinishCause::Window
         },
     });
     Ok(Known {

@@ -20,7 +20,7 @@ pub(super) fn plan(view: &FarmView, now: Timestamp, actions: &mut Vec<Action>) {
             .and_then(|lease| view.running(*id, lease))
             .filter(|_| alive);
         let action = match broadcast.state {
-            BroadcastState::Live => live(running).then_some(Action::Away(*id)),
+            BroadcastState::Connecting | BroadcastState::Live => live(running).then_some(Action::Away(*id)),
             BroadcastState::Reconnecting => reconnecting(broadcast, running, now).map(|to| match to {
                 BroadcastState::Live => Action::Return(*id),
                 _ => Action::Finish(*id),

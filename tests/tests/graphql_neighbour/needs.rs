@@ -18,6 +18,7 @@ pub(crate) fn needs(field: &str) -> Option<Option<Action>> {
         "streamKey" => StreamKeyRead,
         "streamKeyCreate" | "streamKeyUpdate" | "streamKeyRotate" | "streamKeyRevoke" => StreamKeyWrite,
         "broadcast" | "broadcasts" | "broadcastUpdated" | "broadcastHealth" => BroadcastRead,
+        "broadcastEnd" => BroadcastWrite,
         "asset" | "assets" => AssetRead,
         "assetUpdate" | "assetDelete" | "assetRestore" => AssetWrite,
         "signingKey" | "signingKeys" => SigningKeyRead,

@@ -1,7 +1,7 @@
 //! What is told: by every writer, in one transaction with the change, numbered, and again for those who ask.
 
 use headwater_api::webhook::Rules;
-use headwater_model::{BroadcastId, PlaybackId, PublishId, WorkerId};
+use headwater_model::{BroadcastId, PlaybackId, PublishId};
 use headwater_tests::front::Caller;
 use headwater_tests::receiver::{Received, Receiver};
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ async fn what_the_scheduler_writes_is_told_too() -> Outcome {
     sqlx::query(
         "insert into broadcast (broadcast_id, tenant_id, channel_id, playback_id, state, latency_mode, reconnect_window_s, \
                                 publish_id, edge_url, anchor_ms, source, ladder, started_at) \
-         values ($1, $2, $3, $4, 'live', 'low', 60, $5, 'http://127.0.0.1:1', 0, '{\"audio\": true}', \
+         values ($1, $2, $3, $4, 'connecting', 'low', 60, $5, 'http://127.0.0.1:1', 0, '{\"audio\": true}', \
                  '{\"video\": [], \"audio\": true}', now())",
     )
     .bind(broadcast.as_str())
@@ -167,22 +167,10 @@ async fn what_the_scheduler_writes_is_told_too() -> Outcome {
     .bind(PublishId::random().as_str())
     .execute(&mut connection)
     .await?;
-    sqlx::query(
-        "insert into lease (broadcast_id, tenant_id, generation, worker_id, worker_url, ladder, wanted, granted_at, expires_at) \
-         values ($1, $2, 1, $3, 'http://127.0.0.1:1', '{}', '{}', now(), now())",
-    )
-    .bind(broadcast.as_str())
-    .bind(&tenant)
-    .bind(WorkerId::random().as_str())
-    .execute(&mut connection)
-    .await?;
-    let acked = "acked_edge_url = 'http://127.0.0.1:1', acked_at = now() where broadcast_id = $1";
     for change in [
-        format!("update lease set {acked}"),
+        "update broadcast set state = 'live', playable_at = now() where broadcast_id = $1".to_owned(),
         "update broadcast set state = 'reconnecting', away_at = now(), away_cause = 'publisher' where broadcast_id = $1".into(),
         "update broadcast set state = 'live', away_at = null, away_cause = null where broadcast_id = $1".into(),
-        "update lease set generation = 2, acked_edge_url = null, acked_at = null where broadcast_id = $1".into(),
-        format!("update lease set {acked}"),
         "update broadcast set state = 'finishing', finishing_at = now(), finishing_cause = 'publisher' \
          where broadcast_id = $1"
             .into(),

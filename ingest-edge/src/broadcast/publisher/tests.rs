@@ -27,6 +27,7 @@ fn registry() -> Arc<Registry> {
         budget: Budget::new(1 << 30),
         scheduler: Scheduler::new(channel, String::new()),
         clock: MediaClock::start(&WallClock::manual(1_700_000_000_000_000)),
+        recheck: std::time::Duration::from_secs(15),
     })
 }
 
