@@ -1,5 +1,5 @@
 -- Why: a broadcast that nobody can watch yet is told from one that is on air; its owner can end it; keys say whether they are in use.
--- One writer: the api writes broadcast_end. The scheduler goes on writing broadcast, publish and lease.
+-- One writer: the api writes broadcast_end and broadcast_health. The scheduler goes on writing broadcast, publish and lease.
 -- Deploy: update the api first, then workers, then the scheduler: an older worker does not say that its broadcast can be watched,
 -- which then stays 'connecting', and an older api has no word for that. Rows of before are on air.
 
@@ -67,3 +67,33 @@ end
 $$;
 create constraint trigger broadcast_playable after update on broadcast deferrable initially deferred for each row
     when (old.playable_at is null and new.playable_at is not null) execute function broadcast_playable_tells();
+
+-- How a broadcast does, kept when that changes, so that it can be told. What it is from second to second is in Redis alone.
+create table broadcast_health (
+    broadcast_id text        not null,
+    tenant_id    text        not null,
+    status       text        not null,
+    -- [{"code", "severity", "since"}], the gravest and oldest first.
+    issues       jsonb       not null,
+    changed_at   timestamptz not null default now(),
+    constraint broadcast_health_pkey primary key (broadcast_id),
+    constraint broadcast_health_status check (status in ('unknown', 'good', 'degraded', 'bad'))
+);
+alter table broadcast_health enable row level security;
+create policy tenant_isolation on broadcast_health using (tenant_id = current_setting('headwater.tenant_id', true));
+grant select, insert, update on broadcast_health to headwater_tenant;
+
+create function broadcast_health_tells() returns trigger language plpgsql as $$
+begin
+    perform event_tell(new.tenant_id, c.environment, 'broadcast.health_changed', 'broadcast', new.broadcast_id,
+        jsonb_build_object('id', new.broadcast_id, 'channelId', b.channel_id, 'status', upper(new.status),
+                           'issues', new.issues, 'changedAt', told_at(new.changed_at)))
+    from broadcast b join channel c on c.tenant_id = b.tenant_id and c.channel_id = b.channel_id
+    where b.broadcast_id = new.broadcast_id and b.tenant_id = new.tenant_id;
+    return null;
+end
+$$;
+create constraint trigger broadcast_health_made after insert on broadcast_health deferrable initially deferred for each row
+    when (new.issues <> '[]') execute function broadcast_health_tells();
+create constraint trigger broadcast_health_moved after update on broadcast_health deferrable initially deferred for each row
+    when ((new.status, new.issues) is distinct from (old.status, old.issues)) execute function broadcast_health_tells();

@@ -128,6 +128,7 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     process.health.ready("listeners");
     let watch = database::watch(database.clone(), process.clone());
     let changes = services.clone().listen(process.shutdown.clone());
+    let health = health::keep::keep(services.clone(), process.shutdown.clone());
     let deliverer = Deliverer::new(&services, Rules::default(), process.shutdown.clone());
     let purger = Purger::new(database.clone(), config.store.open(), purge::Pace::default());
     let purging = purger.run(process.shutdown.clone());
@@ -137,7 +138,7 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
     let ended = tokio::try_join!(http, rpc, async {
-        tokio::join!(watch, changes, forgetting, purging, deliverer.run());
+        tokio::join!(watch, changes, forgetting, purging, health, deliverer.run());
         Ok(())
     });
     process.shutdown.cancel();

@@ -168,6 +168,18 @@ async fn a_long_gop_without_sound_is_told_to_its_tenant_alone_and_goes_when_mend
         .until("how long a part takes", |word| word["latest"]["latencyMs"].is_i64())
         .await?;
 
+    until("it is told as an event", async || {
+        let asked = "{ webhookEvents(last: 20) { nodes { type data } } }";
+        let told = ada.ask(asked, json!({})).await.ok()?.body;
+        let nodes = told.pointer("/data/webhookEvents/nodes")?.as_array()?;
+        let changed = nodes.iter().filter(|event| event["type"] == "BROADCAST_HEALTH_CHANGED");
+        let mut issues = changed.filter_map(|event| event["data"]["issues"].as_array());
+        issues
+            .any(|issues| issues.iter().any(|issue| issue["code"] == "GOP_LONG"))
+            .then_some(())
+    })
+    .await?;
+
     // A question finds the same, with what came before; the neighbour finds nothing, and hears nothing.
     let asked = "query($id: ID!) { broadcast(id: $id) { health { status issues { code } samples(first: 5) { at } } } }";
     let answer = ada.ask(asked, json!({ "id": broadcast })).await?;

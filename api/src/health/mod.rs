@@ -1,6 +1,7 @@
 //! How broadcasts do, as edges and workers say it in Redis. Nothing here is kept, and nothing is decided from it.
 
 mod docs;
+pub(crate) mod keep;
 mod merge;
 pub(crate) mod watch;
 

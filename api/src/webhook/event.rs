@@ -59,6 +59,8 @@ kinds! {
     BroadcastIdle = "broadcast.idle",
     /// The replay is whole, or never will be.
     BroadcastEnded = "broadcast.ended",
+    /// An issue of how it does began or went. Kept when it happens, lost while Redis is away.
+    BroadcastHealthChanged = "broadcast.health_changed",
     /// A replay began.
     AssetCreated = "asset.created",
     /// A replay can be watched from beginning to end.

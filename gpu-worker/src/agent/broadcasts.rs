@@ -7,6 +7,7 @@ use std::time::Duration;
 use headwater_model::health;
 use headwater_model::heartbeat::Running;
 use headwater_model::proto::worker::Assignment;
+use headwater_model::{BroadcastId, TenantId};
 use headwater_platform::hints::Entry;
 use headwater_platform::{Process, rpc};
 use tokio_util::task::TaskTracker;
@@ -149,17 +150,19 @@ impl Broadcasts {
     }
 
     /// What is said of how they do, at this Unix millisecond.
-    pub(crate) fn reports(&self, now_ms: i64) -> Vec<Entry> {
+    /// With each `tenant broadcast` where its issues have changed.
+    pub(crate) fn reports(&self, now_ms: i64) -> Vec<(Entry, Option<String>)> {
         let running = self.running();
         let say = |b: &Arc<Broadcast>| {
-            let tenant = b.assignment.tenant_id.parse().ok()?;
-            let broadcast = b.assignment.broadcast_id.parse().ok()?;
+            let tenant: TenantId = b.assignment.tenant_id.parse().ok()?;
+            let broadcast: BroadcastId = b.assignment.broadcast_id.parse().ok()?;
             let report = b.health.look(now_ms).filter(|_| !b.ending())?;
-            Some(Entry {
+            let entry = Entry {
                 key: health::Source::Worker.key(tenant, broadcast),
                 topic: health::topic(tenant, broadcast),
                 value: report.to_json(),
-            })
+            };
+            Some((entry, b.health.turned().then(|| format!("{tenant} {broadcast}"))))
         };
         running.values().filter_map(say).collect()
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_model::WorkerId;
-use headwater_model::health::{REPORTS_KEPT, REPORTS_TTL};
+use headwater_model::health::{HEALTH_CHANGED_TOPIC, REPORTS_KEPT, REPORTS_TTL};
 use headwater_model::heartbeat::{Capacity, HEARTBEAT_EVERY_MS, HEARTBEAT_TTL_MS, Heartbeat};
 use headwater_platform::Process;
 use headwater_platform::clock::WallClock;
@@ -48,11 +48,16 @@ pub(crate) async fn run(beat: Beat, hints: SharedHints, broadcasts: Arc<Broadcas
                 Duration::from_millis(HEARTBEAT_TTL_MS),
             )
             .await;
-        let reports = broadcasts.reports(clock.unix_ms());
+        let (reports, turned): (Vec<_>, Vec<_>) = broadcasts.reports(clock.unix_ms()).into_iter().unzip();
         let count = reports.len() as u64;
         // Where one call was in vain, a second would only delay the next beat.
         if set.is_err() || hints.append(reports, REPORTS_KEPT, REPORTS_TTL).await.is_err() {
             metrics::counter!("worker_health_reports_lost_total").increment(count);
+        } else {
+            for broadcast in turned.into_iter().flatten() {
+                // Lost with Redis, like the report itself.
+                let _ = hints.publish(HEALTH_CHANGED_TOPIC, broadcast).await;
+            }
         }
         match set {
             Ok(()) => {

@@ -7,7 +7,8 @@ use headwater_model::health::{Issue, Latches, Look, Making, Report, Sample, Turn
 
 use super::plan::{Input, Plan};
 
-/// Segments' worth of media that may wait for the store beyond the one being made before it is late, and before it is well again.
+/// Halves of the target duration that may wait for the store, beside the one being made, before it is late, and until it is well
+/// again.
 const STORE_LATE_SEGMENTS: (i64, i64) = (4, 2);
 /// And this much more, for writes that take their time, milliseconds.
 const STORE_SLACK_MS: i64 = 4_000;
@@ -27,6 +28,8 @@ struct State {
     unstored_ms: i64,
     segment_ms: i64,
     latches: Latches,
+    /// An issue has opened or closed since that was asked last.
+    turned: bool,
 }
 
 impl Health {
@@ -82,7 +85,9 @@ impl Health {
             (Issue::RungsReduced, rungs(&making)),
             (Issue::StoreDelayed, store(state.unstored_ms, state.segment_ms)),
         ] {
-            match state.latches.look(issue, look, now_ms) {
+            let turn = state.latches.look(issue, look, now_ms);
+            state.turned |= turn.is_some();
+            match turn {
                 Some(Turn::Opened) => {
                     metrics::counter!("worker_health_issues_total", "issue" => issue.as_str()).increment(1);
                 }
@@ -99,6 +104,13 @@ impl Health {
             issues: state.latches.open().collect(),
             making: Some(making),
         })
+    }
+}
+
+impl Health {
+    /// Whether an issue has opened or closed since the last call.
+    pub(crate) fn turned(&self) -> bool {
+        std::mem::take(&mut self.state().turned)
     }
 }
 

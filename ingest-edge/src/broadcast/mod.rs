@@ -312,18 +312,21 @@ impl Broadcast {
     }
 
     /// Looks how the publish does; `None` where nobody publishes, or the broadcast has no name yet.
-    fn look(&self, now: Instant, now_ms: i64) -> Option<Entry> {
+    /// With it `tenant broadcast` where its issues have changed.
+    fn look(&self, now: Instant, now_ms: i64) -> Option<(Entry, Option<String>)> {
         let pulled = self.buffer.has_reader();
         let mut state = self.lock();
         let (id, live) = (state.id?, state.live.as_mut()?);
         let report = live.health.look(now, now_ms, pulled);
+        let turned = live.health.turned();
         drop(state);
         let tenant = self.grant.tenant_id;
-        Some(Entry {
+        let entry = Entry {
             key: health::Source::Edge.key(tenant, id),
             topic: health::topic(tenant, id),
             value: report.to_json(),
-        })
+        };
+        Some((entry, turned.then(|| format!("{tenant} {id}"))))
     }
 
     /// `publish` is over. Nothing happens when another has taken its place.

@@ -114,13 +114,15 @@ impl Registry {
         self.all().iter().map(|broadcast| broadcast.buffer.stats()).collect()
     }
 
-    /// Looks how every publish does.
-    pub(crate) fn look(&self, now: Instant) -> Vec<Entry> {
+    /// Looks how every publish does; `tenant broadcast` of those whose issues have changed.
+    pub(crate) fn look(&self, now: Instant) -> (Vec<Entry>, Vec<String>) {
         let now_ms = self.deps.clock.now_ms();
-        self.all()
-            .iter()
-            .filter_map(|broadcast| broadcast.look(now, now_ms))
-            .collect()
+        let looks = self
+            .all()
+            .into_iter()
+            .filter_map(|broadcast| broadcast.look(now, now_ms));
+        let (entries, turned): (Vec<_>, Vec<_>) = looks.unzip();
+        (entries, turned.into_iter().flatten().collect())
     }
 
     fn all(&self) -> Vec<Arc<Broadcast>> {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 
 use headwater_media::normalise::Counters;
 use headwater_media::{AccessUnit, CodecConfig, Epoch, TrackKind};
-use headwater_model::health::{Issue, Latches, REPORT_EVERY, REPORTS_KEPT, REPORTS_TTL, Report, Sample, Turn};
+use headwater_model::health::{
+    HEALTH_CHANGED_TOPIC, Issue, Latches, REPORT_EVERY, REPORTS_KEPT, REPORTS_TTL, Report, Sample, Turn,
+};
 use headwater_platform::hints::SharedHints;
 use metrics::counter;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -34,6 +36,8 @@ pub struct Health {
     window: Window,
     latches: Latches,
     looked: Instant,
+    /// An issue has opened or closed since that was asked last.
+    turned: bool,
     /// When a worker last pulled.
     pulled: Instant,
 }
@@ -50,6 +54,7 @@ impl Health {
             window: Window::default(),
             latches: Latches::default(),
             looked: now,
+            turned: false,
             pulled: now,
         }
     }
@@ -100,7 +105,9 @@ impl Health {
         self.window.push(facts);
         for issue in Issue::ALL {
             let look = self.window.look(issue, &self.setting, away_ms);
-            match self.latches.look(issue, look, now_ms) {
+            let turn = self.latches.look(issue, look, now_ms);
+            self.turned |= turn.is_some();
+            match turn {
                 Some(Turn::Opened) => {
                     counter!("ingest_health_issues_total", "issue" => issue.as_str()).increment(1);
                     info!("stream health: {} begins", issue.as_str());
@@ -116,6 +123,13 @@ impl Health {
             issues: self.latches.open().collect(),
             making: None,
         }
+    }
+}
+
+impl Health {
+    /// Whether an issue has opened or closed since the last call.
+    pub fn turned(&mut self) -> bool {
+        std::mem::take(&mut self.turned)
     }
 }
 
@@ -153,7 +167,7 @@ pub(crate) async fn report(registry: Arc<Registry>, hints: SharedHints, stop: Ca
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let reports = registry.look(Instant::now());
+        let (reports, turned) = registry.look(Instant::now());
         for some in reports.chunks(REPORTS_AT_ONCE) {
             match hints.append(some.to_vec(), REPORTS_KEPT, REPORTS_TTL).await {
                 Ok(()) => failing = false,
@@ -164,6 +178,10 @@ pub(crate) async fn report(registry: Arc<Registry>, hints: SharedHints, stop: Ca
                     }
                 }
             }
+        }
+        for broadcast in turned.into_iter().filter(|_| !failing) {
+            // Lost with Redis, like the report itself.
+            let _ = hints.publish(HEALTH_CHANGED_TOPIC, broadcast).await;
         }
     }
 }

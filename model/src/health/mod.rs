@@ -59,6 +59,9 @@ impl fmt::Display for Source {
     }
 }
 
+/// The pub/sub topic on which is told that a broadcast's issues have changed: `tenant broadcast`.
+pub const HEALTH_CHANGED_TOPIC: &str = "hw:health-changed";
+
 /// The pub/sub topic on which every report about a broadcast is told.
 pub fn topic(tenant: TenantId, broadcast: BroadcastId) -> String {
     format!("hw:health:{tenant}:{broadcast}")
