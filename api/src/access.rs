@@ -178,6 +178,17 @@ impl Role {
         }
     }
 
+    /// As a sentence names somebody who has it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Owner => "an owner",
+            Self::Admin => "an administrator",
+            Self::Developer => "a developer",
+            Self::Analyst => "an analyst",
+            Self::Billing => "a contact for billing",
+        }
+    }
+
     /// Its word in PostgreSQL.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 const CHANNEL: &str = "headwater_changed";
 /// On which is told that a webhook is due.
 const DUE: &str = "headwater_webhook";
+/// On which is told that mail is due.
+const MAIL: &str = "headwater_mail";
 /// Changes that a subscription may be behind before it is told to look again at everything.
 const BEHIND_MAX: usize = 1_024;
 
@@ -43,6 +45,7 @@ pub struct Changes {
     /// Changes heard of so far.
     heard: Arc<AtomicU64>,
     due: Arc<Notify>,
+    mail: Arc<Notify>,
 }
 
 impl Default for Changes {
@@ -51,6 +54,7 @@ impl Default for Changes {
             sender: broadcast::channel(BEHIND_MAX).0,
             heard: Arc::default(),
             due: Arc::default(),
+            mail: Arc::default(),
         }
     }
 }
@@ -80,6 +84,11 @@ impl Changes {
         self.due.clone()
     }
 
+    /// Wakes whoever sends mail.
+    pub(crate) fn mail(&self) -> Arc<Notify> {
+        self.mail.clone()
+    }
+
     /// Listens until `stop` fires.
     pub(crate) async fn listen(self, pool: PgPool, stop: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
@@ -99,13 +108,17 @@ impl Changes {
 
     async fn hear(&self, pool: &PgPool, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen_all([CHANNEL, DUE]).await?;
+        listener.listen_all([CHANNEL, DUE, MAIL]).await?;
         backoff.reset();
         // What changed before this moment was not heard.
         self.tell(Change::LookAgain);
         while let Some(said) = listener.try_recv().await? {
             if said.channel() == DUE {
                 self.due.notify_one();
+                continue;
+            }
+            if said.channel() == MAIL {
+                self.mail.notify_one();
                 continue;
             }
             match parse(said.payload()) {

@@ -1,6 +1,7 @@
 //! What an operator sets.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 use headwater_platform::Secret;
@@ -10,6 +11,7 @@ use headwater_platform::store::StoreConfig;
 use ipnet::IpNet;
 
 use crate::Database;
+use crate::mail::Mailer;
 use crate::urls::Urls;
 
 /// The api's configuration.
@@ -42,6 +44,9 @@ pub struct Config {
     /// more, and keeps what nobody wants for longer.
     #[arg(long, env = "HEADWATER_API_ASSET_UNDO_S", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(0..=2_592_000))]
     pub api_asset_undo_s: u32,
+    /// How mail leaves.
+    #[command(flatten)]
+    pub mail: MailConfig,
     /// Where the public finds this installation.
     #[command(flatten)]
     pub urls: Urls,
@@ -57,6 +62,37 @@ pub struct Config {
     /// How processes trust one another.
     #[command(flatten)]
     pub rpc: RpcConfig,
+}
+
+/// How mail leaves this installation.
+#[derive(Args, Clone, Debug)]
+pub struct MailConfig {
+    /// Mail server that takes what is sent: smtps://user:password@host (TLS from the start, port 465), smtp://user:password@host
+    /// (STARTTLS, port 587), or smtp://host:25?tls=none inside one's own network. Reserved characters of user and password are
+    /// percent-encoded.
+    #[arg(long, env = "HEADWATER_API_SMTP_URL", hide_env_values = true)]
+    pub api_smtp_url: Option<Secret>,
+    /// Folder that mail is written to instead, a file for each message, for those who develop. A server goes before it.
+    #[arg(long, env = "HEADWATER_API_MAIL_DIR")]
+    pub api_mail_dir: Option<PathBuf>,
+    /// Sender of all mail. The mail server must let this address through.
+    #[arg(
+        long,
+        env = "HEADWATER_API_MAIL_FROM",
+        default_value = "Headwater <no-reply@headwater.example>"
+    )]
+    pub api_mail_from: String,
+}
+
+impl MailConfig {
+    /// The way out; `None` where no mail is sent. Fails for malformed settings.
+    pub fn mailer(&self) -> anyhow::Result<Option<Mailer>> {
+        let folder = self
+            .api_mail_dir
+            .as_deref()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        Mailer::of_settings(self.api_smtp_url.as_ref(), folder, &self.api_mail_from)
+    }
 }
 
 /// Where promises are kept.

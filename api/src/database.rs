@@ -113,7 +113,9 @@ impl Database {
 
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
-        sqlx::query("select deletes_at from asset, session_at_the_door('', null) limit 1")
+        sqlx::query(
+            "select deletes_at, (select count(*) from seal_check) from asset, session_at_the_door('', null) limit 1",
+        )
             .execute(&self.pool)
             .await?;
         Ok(())

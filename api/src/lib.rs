@@ -43,6 +43,7 @@ pub mod http;
 pub mod idempotency;
 pub mod invitation;
 mod limits;
+pub mod mail;
 pub mod member;
 pub mod op;
 pub mod page;
@@ -66,12 +67,13 @@ use headwater_platform::{Process, rpc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, DatabaseConfig};
+pub use config::{Config, DatabaseConfig, MailConfig};
 pub use database::{Database, DatabaseError};
 pub use seal::Seals;
 pub use urls::Urls;
 
 use asset::purge::{self, Purger};
+use mail::Postman;
 use op::Services;
 use webhook::{Deliverer, Guard, Rules};
 
@@ -119,7 +121,8 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
         seals,
         guard,
     )
-    .with_asset_undo(Duration::from_secs(config.api_asset_undo_s.into()));
+    .with_asset_undo(Duration::from_secs(config.api_asset_undo_s.into()))
+    .with_mail(config.mail.mailer()?);
     tracing::info!(
         "api serves HTTP on {} and gRPC on {}",
         listeners.http.local_addr()?,
@@ -132,13 +135,14 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     let deliverer = Deliverer::new(&services, Rules::default(), process.shutdown.clone());
     let purger = Purger::new(database.clone(), config.store.open(), purge::Pace::default());
     let purging = purger.run(process.shutdown.clone());
+    let postman = Postman::new(&services, mail::Rules::default(), process.shutdown.clone());
     let forgetting = forget_old(database.clone(), process.shutdown.clone());
     let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone());
     let http = http::serve(listeners.http, api, process.shutdown.clone());
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
     let ended = tokio::try_join!(http, rpc, async {
-        tokio::join!(watch, changes, forgetting, purging, health, deliverer.run());
+        tokio::join!(watch, changes, forgetting, purging, health, deliverer.run(), postman.run());
         Ok(())
     });
     process.shutdown.cancel();
@@ -162,6 +166,9 @@ async fn forget_old(database: Database, stop: CancellationToken) {
         }
         if let Err(DatabaseError(error)) = webhook::forget_old(&database).await {
             tracing::debug!("old events are removed later: {error}");
+        }
+        if let Err(DatabaseError(error)) = mail::forget_old(&database).await {
+            tracing::debug!("old mail is removed later: {error}");
         }
     }
 }

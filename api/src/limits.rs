@@ -11,6 +11,8 @@ use crate::problem::{Answer, Problem};
 const WINDOW: Duration = Duration::from_secs(60);
 /// Wrong passwords for one account, and sign-ups and wrong passwords from one address, in [`SIGN_IN_WINDOW`].
 const SIGN_IN_MAX: u64 = 10;
+/// Letters to one account that somebody who is not signed in may ask for, in [`SIGN_IN_WINDOW`]; from one address ten times as many.
+const MAIL_MAX: u64 = 5;
 const SIGN_IN_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// How long Redis is left alone after it did not answer.
@@ -75,18 +77,27 @@ impl Limits {
 
     /// Refuses an attempt to sign in, or up, after too many from one address or for one account.
     pub(crate) async fn sign_in(&self, account: &str, address: &str) -> Answer<()> {
-        for key in [
-            format!("hw:sign-in:account:{account}"),
-            format!("hw:sign-in:address:{address}"),
-        ] {
-            // An office shares an address; an account belongs to one person.
-            let max = if key.starts_with("hw:sign-in:account") {
-                SIGN_IN_MAX
-            } else {
-                SIGN_IN_MAX * 10
-            };
-            if self.count(&key, SIGN_IN_WINDOW).await > max {
-                metrics::counter!("api_sign_in_throttled_total").increment(1);
+        self.attempt("sign-in", SIGN_IN_MAX, account, address).await
+    }
+
+    /// Refuses to have more mail sent to one account, or asked for from one address.
+    pub(crate) async fn mail(&self, account: &str, address: &str) -> Answer<()> {
+        self.attempt("mail", MAIL_MAX, account, address).await
+    }
+
+    /// Refuses more guesses at the secrets of links from one address.
+    pub(crate) async fn secret(&self, address: &str) -> Answer<()> {
+        self.attempt("secret", SIGN_IN_MAX, "", address).await
+    }
+
+    /// An office shares an address, which may do ten times as much as an account, which belongs to one person.
+    async fn attempt(&self, what: &'static str, max: u64, account: &str, address: &str) -> Answer<()> {
+        for (whose, who, max) in [("account", account, max), ("address", address, max * 10)] {
+            if who.is_empty() {
+                continue;
+            }
+            if self.count(&format!("hw:{what}:{whose}:{who}"), SIGN_IN_WINDOW).await > max {
+                metrics::counter!("api_sign_in_throttled_total", "what" => what).increment(1);
                 let sentence = "Too many attempts. Wait a quarter of an hour, then try again.";
                 return Err(Problem::rate_limited(sentence, SIGN_IN_WINDOW.as_secs()));
             }

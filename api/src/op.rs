@@ -16,6 +16,7 @@ use crate::database::{Database, Tx};
 use crate::health::watch::Watched;
 use crate::idempotency::Repeat;
 use crate::limits::Limits;
+use crate::mail::Mailer;
 use crate::problem::{Answer, Problem};
 use crate::seal::Seals;
 use crate::together::Together;
@@ -35,6 +36,7 @@ pub struct Services {
     pub(crate) asset_undo: Duration,
     pub(crate) shared: SharedLooks,
     pub(crate) watched: Watched,
+    pub(crate) mailer: Option<Mailer>,
 }
 
 /// What subscriptions ask for together: channels, broadcasts, and whether a credential still stands.
@@ -63,12 +65,18 @@ impl Services {
             asset_undo: ASSET_UNDO,
             shared: SharedLooks::default(),
             watched: Watched::default(),
+            mailer: None,
         }
     }
 
     /// Deleted replays can be restored for so long.
     pub fn with_asset_undo(self, asset_undo: Duration) -> Self {
         Self { asset_undo, ..self }
+    }
+
+    /// With mail, which is not sent otherwise.
+    pub fn with_mail(self, mailer: Option<Mailer>) -> Self {
+        Self { mailer, ..self }
     }
 
     /// Listens for changes until `stop` fires; without it subscriptions stay silent.

@@ -17,6 +17,10 @@ pub(crate) enum Kind {
     TestToken,
     Session,
     Invitation,
+    PasswordReset,
+    EmailVerification,
+    /// Owes the second factor of a sign-in.
+    Challenge,
 }
 
 impl Kind {
@@ -26,6 +30,9 @@ impl Kind {
             Self::TestToken => "hw_test_",
             Self::Session => "hws_",
             Self::Invitation => "hwi_",
+            Self::PasswordReset => "hwp_",
+            Self::EmailVerification => "hwe_",
+            Self::Challenge => "hwc_",
         }
     }
 }

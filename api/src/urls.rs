@@ -40,6 +40,16 @@ impl Urls {
 }
 
 impl Urls {
+    /// A page of the dashboard that takes the secret of a link.
+    pub(crate) fn page(&self, path: &str, secret: &str) -> String {
+        format!("{}{path}?secret={secret}", self.api_public_url.trim_end_matches('/'))
+    }
+
+    /// Where people look after their account.
+    pub(crate) fn account(&self) -> String {
+        format!("{}/account", self.api_public_url.trim_end_matches('/'))
+    }
+
     /// Where a user error's code is explained.
     pub(crate) fn error_page(&self, code: crate::problem::Code) -> String {
         format!(

@@ -193,6 +193,8 @@ ids! {
     EventId = "evt_", "event";
     /// One event on its way to one endpoint.
     DeliveryId = "whd_", "webhook delivery";
+    /// One message that is sent by e-mail.
+    MailId = "ml_", "mail";
 }
 
 #[cfg(test)]

@@ -24,8 +24,9 @@ pub mod viewers;
 
 pub use broadcast::BroadcastState;
 pub use id::{
-    ApiTokenId, AssetId, AuditId, BroadcastId, ChannelId, DeliveryId, EdgeId, EventId, IdError, InvitationId, MemberId,
-    PlaybackId, PublishId, SessionId, SigningKeyId, StreamKeyId, TenantId, UserId, WebhookEndpointId, WorkerId,
+    ApiTokenId, AssetId, AuditId, BroadcastId, ChannelId, DeliveryId, EdgeId, EventId, IdError, InvitationId, MailId,
+    MemberId, PlaybackId, PublishId, SessionId, SigningKeyId, StreamKeyId, TenantId, UserId, WebhookEndpointId,
+    WorkerId,
 };
 pub use ladder::Ladder;
 pub use latency::LatencyMode;

@@ -73,6 +73,11 @@ impl Role {
 /// Starts an api on free ports.
 pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
     let config = headwater_api::Config {
+        mail: headwater_api::MailConfig {
+            api_smtp_url: None,
+            api_mail_dir: None,
+            api_mail_from: "Headwater <no-reply@headwater.test>".into(),
+        },
         api_listen: "127.0.0.1:0".parse()?,
         api_rpc_listen: "127.0.0.1:0".parse()?,
         database: headwater_api::DatabaseConfig {

@@ -5,6 +5,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use headwater_api::http::{Api, router};
+use headwater_api::mail::Mailer;
 use headwater_api::op::Services;
 use headwater_api::webhook::Guard;
 use headwater_api::{Database, Seals, Urls};
@@ -87,7 +88,13 @@ impl Front {
     /// A fresh one whose webhooks go where `guard` lets them.
     pub async fn with_guard(guard: Guard) -> anyhow::Result<Self> {
         let database = TestDatabase::fresh().await?;
-        Self::over(database, Arc::new(MemoryHints::new()), guard)
+        Self::over(database, Arc::new(MemoryHints::new()), guard, None)
+    }
+
+    /// A fresh one that sends mail.
+    pub async fn with_mail(mailer: Mailer) -> anyhow::Result<Self> {
+        let database = TestDatabase::fresh().await?;
+        Self::over(database, Arc::new(MemoryHints::new()), Guard::new(&[]), Some(mailer))
     }
 
     /// One that works beside other processes, on their database and with their hints.
@@ -96,10 +103,10 @@ impl Front {
             url: database_url.clone(),
             api: Database::open(database_url, 4)?,
         };
-        Self::over(database, hints, Guard::new(&[]))
+        Self::over(database, hints, Guard::new(&[]), None)
     }
 
-    fn over(database: TestDatabase, hints: SharedHints, guard: Guard) -> anyhow::Result<Self> {
+    fn over(database: TestDatabase, hints: SharedHints, guard: Guard, mailer: Option<Mailer>) -> anyhow::Result<Self> {
         let urls = Urls {
             api_public_url: "http://127.0.0.1:8080".into(),
             api_playback_url: "http://127.0.0.1:8088".into(),
@@ -107,7 +114,7 @@ impl Front {
         };
         let seals = Seals::new(&[], &Secret::new("of-the-tests"));
         let serving = Database::serve(&database.url, 8)?;
-        let services = Services::new(serving, hints.clone(), urls, seals, guard);
+        let services = Services::new(serving, hints.clone(), urls, seals, guard).with_mail(mailer);
         let api = Api::new(services.clone(), RATE_PER_MINUTE, CancellationToken::new());
         let listening = tokio::spawn(services.clone().listen(CancellationToken::new()));
         Ok(Self {

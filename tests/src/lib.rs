@@ -14,3 +14,4 @@ pub mod marks;
 pub mod outside;
 pub mod proc;
 pub mod receiver;
+pub mod smtp;

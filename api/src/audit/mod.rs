@@ -1,7 +1,7 @@
 //! The audit log: who changed what, written in the transaction of the change.
 
 use chrono::{DateTime, Utc};
-use headwater_model::AuditId;
+use headwater_model::{AuditId, UserId};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
@@ -103,6 +103,36 @@ pub async fn list(op: &Op, filter: Filter, page: &Page) -> Answer<Paged<Entry>> 
     );
     let rows: Vec<Entry> = query.build_query_as().fetch_all(&mut *tx).await?;
     Ok(Paged::of(rows, page, 0, |row| (instant(row.at), row.audit_id.clone())))
+}
+
+/// Writes a line about somebody's own account into the log of every tenant that they belong to. The transaction is at the door.
+pub(crate) async fn of_person(
+    on: &mut PgConnection,
+    op: &Op,
+    user: UserId,
+    action: &'static str,
+    after: Option<Value>,
+) -> Answer<()> {
+    // Whoever resets a password by a link is nobody until then; the door shows a person's own memberships alone.
+    sqlx::query("select set_config('headwater.user_id', $1, true)")
+        .bind(user.as_str())
+        .execute(&mut *on)
+        .await?;
+    sqlx::query(
+        "insert into audit_entry (audit_id, tenant_id, environment, actor_kind, actor_id, actor_name, action, subject_id, \
+                                  subject_name, after, ip_address, user_agent, trace_id) \
+         select random_id('aud_'), m.tenant_id, 'live', 'user', u.user_id, u.name, $2, u.user_id, u.name, $3, $4, $5, $6 \
+         from member m join user_account u on u.user_id = m.user_id where m.user_id = $1",
+    )
+    .bind(user.as_str())
+    .bind(action)
+    .bind(after)
+    .bind(op.caller().ip.map(|ip| ip.to_string()))
+    .bind(&op.caller().user_agent)
+    .bind(&op.caller().trace_id)
+    .execute(on)
+    .await?;
+    Ok(())
 }
 
 pub(crate) async fn insert(on: &mut PgConnection, op: &Op, place: Place, new: New<'_>) -> Answer<()> {

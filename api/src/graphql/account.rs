@@ -3,8 +3,9 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use headwater_model::{SessionId, UserId};
 
+use super::api_token::ApiToken;
 use super::common::{Instant, Uncounted, page_cost, payload, settle, uncounted};
-use super::tenant::{ApiToken, Tenant, TenantSummary};
+use super::tenant::{Tenant, TenantSummary};
 use crate::access::{Action, Environment, Role};
 use crate::op::{Actor, Op};
 use crate::page::Page;
@@ -172,6 +173,18 @@ async fn me(op: &Op) -> Result<Option<User>> {
     }
 }
 
+/// How people sign in to this installation.
+pub struct SignInOptions;
+
+#[Object]
+impl SignInOptions {
+    /// Whether this installation sends e-mail. Where it does not, passwords are not reset and links of invitations are handed over
+    /// by hand.
+    async fn mail(&self, ctx: &Context<'_>) -> bool {
+        Op::of(ctx).services().mailer.is_some()
+    }
+}
+
 /// What can be asked about oneself.
 #[derive(Default)]
 pub struct AccountQuery;
@@ -181,6 +194,10 @@ impl AccountQuery {
     /// The signed-in person; null with an API token, or when nobody is signed in.
     async fn me(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         me(Op::of(ctx)).await
+    }
+    /// How people sign in here: for the page where they do, signed in or not.
+    async fn sign_in_options(&self) -> SignInOptions {
+        SignInOptions
     }
     /// Who asks, where, and what they may do there; null when nobody is signed in or belongs to no such tenant.
     async fn viewer(&self, ctx: &Context<'_>) -> Option<Viewer> {

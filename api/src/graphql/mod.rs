@@ -11,6 +11,7 @@
 )]
 
 mod account;
+mod api_token;
 mod asset;
 mod broadcast;
 mod channel;
@@ -18,7 +19,10 @@ mod common;
 pub mod document;
 mod following;
 mod health;
+mod invitation;
+mod link;
 pub mod loaders;
+mod member;
 mod playback_id;
 mod playback_token;
 mod signing_key;
@@ -53,9 +57,9 @@ pub enum Node {
     Broadcast(broadcast::Broadcast),
     Asset(asset::Asset),
     Tenant(tenant::Tenant),
-    Member(tenant::Member),
-    Invitation(tenant::Invitation),
-    ApiToken(tenant::ApiToken),
+    Member(member::Member),
+    Invitation(invitation::Invitation),
+    ApiToken(api_token::ApiToken),
     User(account::User),
     Session(account::Session),
     AuditEntry(tenant::AuditEntry),
@@ -101,17 +105,17 @@ impl NodeQuery {
         if let Some(id) = common::parse(&id) {
             return Ok(crate::member::by_id(op, id)
                 .await?
-                .map(|row| tenant::Member(row).into()));
+                .map(|row| member::Member(row).into()));
         }
         if let Some(id) = common::parse(&id) {
             return Ok(crate::invitation::by_id(op, id)
                 .await?
-                .map(|row| tenant::Invitation(row).into()));
+                .map(|row| invitation::Invitation(row).into()));
         }
         if let Some(id) = common::parse(&id) {
             return Ok(crate::api_token::by_id(op, id)
                 .await?
-                .map(|row| tenant::ApiToken(row).into()));
+                .map(|row| api_token::ApiToken(row).into()));
         }
         if let Some(id) = common::parse(&id) {
             let found = crate::playback_token::key::by_id(op, id).await?;
@@ -139,6 +143,7 @@ pub struct Query(
     NodeQuery,
     account::AccountQuery,
     tenant::TenantQuery,
+    invitation::InvitationQuery,
     channel::ChannelQuery,
     stream_key::StreamKeyQuery,
     playback_id::PlaybackIdQuery,
@@ -151,7 +156,11 @@ pub struct Query(
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     account::AccountMutation,
+    link::LinkMutation,
     tenant::TenantMutation,
+    member::MemberMutation,
+    invitation::InvitationMutation,
+    api_token::ApiTokenMutation,
     channel::ChannelMutation,
     stream_key::StreamKeyMutation,
     broadcast::BroadcastMutation,

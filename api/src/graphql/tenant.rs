@@ -1,16 +1,16 @@
-//! Tenants, their members, tokens and audit log in the schema.
+//! Tenants and their audit log in the schema.
 
 use async_graphql::{Context, Enum, ID, InputObject, Json, Object, Result, SimpleObject};
-use headwater_model::MemberId;
 use serde_json::Value;
 
+use super::api_token::ApiToken;
 use super::common::{
     Counted, IngestAddresses, Instant, Uncounted, counted, counts, ingest, page_cost, payload, settle, uncounted,
-    wanted,
 };
-use super::loaders::{self, PersonBy};
-use crate::access::{Action, Environment, Role};
-use crate::op::{Actor, Op};
+use super::invitation::Invitation;
+use super::member::{Member, MemberFilter};
+use crate::access::Environment;
+use crate::op::Op;
 use crate::page::Page;
 use crate::{api_token, audit, invitation, member, tenant};
 
@@ -76,12 +76,7 @@ impl Tenant {
     ) -> Result<Counted<Member>> {
         let page = Page::new(first, after, last, before)?;
         let filter = filter.unwrap_or_default();
-        let search = filter
-            .search
-            .as_deref()
-            .map(str::trim)
-            .filter(|search| !search.is_empty());
-        let paged = member::list(Op::of(ctx), search, filter.role, &page, counts(ctx)).await?;
+        let paged = member::list(Op::of(ctx), filter.words(), filter.role, &page, counts(ctx)).await?;
         Ok(counted(paged, Member))
     }
     /// Open ones. Needs MEMBER_READ.
@@ -134,140 +129,6 @@ impl Tenant {
         };
         let paged = audit::list(Op::of(ctx), filter, &page).await?;
         Ok(uncounted(paged, AuditEntry))
-    }
-}
-
-/// Name and address of somebody in the same tenant.
-#[derive(SimpleObject)]
-pub struct MemberUser {
-    id: ID,
-    name: String,
-    email: String,
-}
-
-impl From<&member::Member> for MemberUser {
-    fn from(member: &member::Member) -> Self {
-        Self {
-            id: ID(member.user_id.clone()),
-            name: member.name.clone(),
-            email: member.email.clone(),
-        }
-    }
-}
-
-/// Somebody of this id, if they still belong to the tenant and the caller may see members.
-async fn person(ctx: &Context<'_>, id: Option<&String>) -> Result<Option<MemberUser>> {
-    let (Some(id), Ok(_)) = (id, Op::of(ctx).require(Action::MemberRead)) else {
-        return Ok(None);
-    };
-    let found = loaders::of(ctx).load_one(PersonBy(id.clone())).await?;
-    Ok(found.as_ref().map(MemberUser::from))
-}
-
-/// A person in a tenant.
-pub struct Member(pub member::Member);
-
-#[Object]
-impl Member {
-    pub async fn id(&self) -> ID {
-        ID(self.0.member_id.clone())
-    }
-    async fn user(&self) -> MemberUser {
-        MemberUser::from(&self.0)
-    }
-    async fn role(&self) -> Role {
-        self.0.role.parse().unwrap_or(Role::Billing)
-    }
-    async fn joined_at(&self) -> Instant {
-        Instant(self.0.joined_at)
-    }
-    /// The person who asks.
-    async fn is_me(&self, ctx: &Context<'_>) -> bool {
-        matches!(Op::of(ctx).actor(), Actor::User { user_id, .. } if user_id.as_str() == self.0.user_id)
-    }
-}
-
-/// Which members.
-#[derive(Default, InputObject)]
-pub struct MemberFilter {
-    /// In name or address.
-    search: Option<String>,
-    role: Option<Role>,
-}
-
-/// A place in a tenant that is offered to an e-mail address.
-pub struct Invitation(pub invitation::Invitation);
-
-#[Object]
-impl Invitation {
-    pub async fn id(&self) -> ID {
-        ID(self.0.invitation_id.clone())
-    }
-    async fn email(&self) -> &str {
-        &self.0.email
-    }
-    async fn role(&self) -> Role {
-        self.0.role.parse().unwrap_or(Role::Billing)
-    }
-    /// Null when they have left.
-    async fn invited_by(&self, ctx: &Context<'_>) -> Result<Option<MemberUser>> {
-        person(ctx, self.0.invited_by.as_ref()).await
-    }
-    async fn created_at(&self) -> Instant {
-        Instant(self.0.created_at)
-    }
-    async fn expires_at(&self) -> Instant {
-        Instant(self.0.expires_at)
-    }
-}
-
-/// What the secret of an invitation leads to.
-#[derive(SimpleObject)]
-pub struct InvitationPreview {
-    tenant_name: String,
-    /// Whom it is for.
-    email: String,
-    role: Role,
-    expires_at: Instant,
-}
-
-/// A program's right to act for the tenant in one environment.
-pub struct ApiToken(pub api_token::ApiToken);
-
-#[Object]
-impl ApiToken {
-    pub async fn id(&self) -> ID {
-        ID(self.0.api_token_id.clone())
-    }
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-    async fn environment(&self) -> Environment {
-        self.0.environment.parse().unwrap_or_default()
-    }
-    /// The secret with all but its last characters left out.
-    async fn hint(&self) -> String {
-        format!("hw_{}_…{}", self.0.environment, self.0.hint)
-    }
-    async fn actions(&self) -> Vec<Action> {
-        self.0.actions.iter().filter_map(|word| Action::of_word(word)).collect()
-    }
-    /// Null when it was made by another token, or by somebody who has left.
-    async fn created_by(&self, ctx: &Context<'_>) -> Result<Option<MemberUser>> {
-        person(ctx, self.0.created_by.as_ref()).await
-    }
-    async fn created_at(&self) -> Instant {
-        Instant(self.0.created_at)
-    }
-    /// To the minute.
-    async fn last_used_at(&self) -> Option<Instant> {
-        self.0.last_used_at.map(Instant)
-    }
-    async fn expires_at(&self) -> Option<Instant> {
-        self.0.expires_at.map(Instant)
-    }
-    async fn revoked_at(&self) -> Option<Instant> {
-        self.0.revoked_at.map(Instant)
     }
 }
 
@@ -364,16 +225,6 @@ impl TenantQuery {
     async fn tenant(&self, ctx: &Context<'_>) -> Result<Tenant> {
         Ok(Tenant(tenant::of_op(Op::of(ctx)).await?))
     }
-    /// What an invitation's secret leads to; null when it is not good any more.
-    async fn invitation_preview(&self, ctx: &Context<'_>, secret: String) -> Result<Option<InvitationPreview>> {
-        let found = invitation::preview(Op::of(ctx), &secret).await?;
-        Ok(found.map(|preview| InvitationPreview {
-            role: preview.role.parse().unwrap_or(Role::Billing),
-            tenant_name: preview.tenant_name,
-            email: preview.email,
-            expires_at: Instant(preview.expires_at),
-        }))
-    }
 }
 
 /// A tenant to make.
@@ -391,51 +242,6 @@ pub struct TenantUpdateInput {
     /// 1 to 63 of a to z, 0 to 9 and hyphens inside.
     slug: Option<String>,
 }
-/// A member's new role.
-#[derive(InputObject)]
-pub struct MemberUpdateInput {
-    id: ID,
-    role: Role,
-}
-/// A member to remove.
-#[derive(InputObject)]
-pub struct MemberRemoveInput {
-    id: ID,
-}
-/// Whom to invite.
-#[derive(InputObject)]
-pub struct InvitationCreateInput {
-    email: String,
-    role: Role,
-}
-/// An invitation to take back.
-#[derive(InputObject)]
-pub struct InvitationRevokeInput {
-    id: ID,
-}
-/// An invitation to accept.
-#[derive(InputObject)]
-pub struct InvitationAcceptInput {
-    #[graphql(secret)]
-    secret: String,
-}
-/// A token to make.
-#[derive(InputObject)]
-pub struct ApiTokenCreateInput {
-    /// 1 to 200 characters.
-    name: String,
-    environment: Environment,
-    /// Nothing that you may not do yourself.
-    actions: Vec<Action>,
-    /// From when on it lets nobody in.
-    expires_at: Option<Instant>,
-}
-/// A token to revoke.
-#[derive(InputObject)]
-pub struct ApiTokenRevokeInput {
-    id: ID,
-}
-
 payload!(
     /// A tenant was made.
     TenantCreatePayload {
@@ -448,54 +254,7 @@ payload!(
         tenant: Option<Tenant>,
     }
 );
-payload!(
-    /// A member's role was changed.
-    MemberUpdatePayload {
-        member: Option<Member>,
-    }
-);
-payload!(
-    /// A member was removed.
-    MemberRemovePayload {
-        removed_id: Option<ID>,
-    }
-);
-payload!(
-    /// Somebody was invited.
-    InvitationCreatePayload {
-        invitation: Option<Invitation>,
-        /// Shown this once: it makes the link to hand over.
-        secret: Option<String>,
-    }
-);
-payload!(
-    /// An invitation was taken back.
-    InvitationRevokePayload {
-        revoked_id: Option<ID>,
-    }
-);
-payload!(
-    /// An invitation was accepted.
-    InvitationAcceptPayload {
-        tenant: Option<TenantSummary>,
-    }
-);
-payload!(
-    /// A token was made.
-    ApiTokenCreatePayload {
-        api_token: Option<ApiToken>,
-        /// Shown this once.
-        secret: Option<String>,
-    }
-);
-payload!(
-    /// A token was revoked.
-    ApiTokenRevokePayload {
-        api_token: Option<ApiToken>,
-    }
-);
-
-/// What can be done to tenants, members and tokens.
+/// What can be done to tenants.
 #[derive(Default)]
 pub struct TenantMutation;
 
@@ -518,109 +277,6 @@ impl TenantMutation {
         let changed = tenant::update(op, input.expected_version, input.name.as_deref(), input.slug.as_deref());
         settle(op, changed.await, |tenant| TenantUpdatePayload {
             tenant: Some(Tenant(tenant)),
-            user_errors: Vec::new(),
-        })
-    }
-
-    /// Gives a member another role. Needs MEMBER_WRITE; only owners make, change and remove owners.
-    async fn member_update(&self, ctx: &Context<'_>, input: MemberUpdateInput) -> Result<MemberUpdatePayload> {
-        let op = Op::of(ctx);
-        op.require(Action::MemberWrite)?;
-        let changed = async { member::update(op, wanted(&input.id, "id", "member")?, input.role).await };
-        settle(op, changed.await, |member| MemberUpdatePayload {
-            member: Some(Member(member)),
-            user_errors: Vec::new(),
-        })
-    }
-
-    /// Takes a member out of the tenant. Needs MEMBER_WRITE, but everybody may leave.
-    async fn member_remove(&self, ctx: &Context<'_>, input: MemberRemoveInput) -> Result<MemberRemovePayload> {
-        let op = Op::of(ctx);
-        op.require(Action::TenantRead)?;
-        op.user()?;
-        let done = async {
-            let id: MemberId = wanted(&input.id, "id", "member")?;
-            member::remove(op, id).await
-        };
-        settle(op, done.await, |id| MemberRemovePayload {
-            removed_id: Some(ID(id)),
-            user_errors: Vec::new(),
-        })
-    }
-
-    /// Offers a place in the tenant for seven days. Needs MEMBER_WRITE.
-    async fn invitation_create(
-        &self,
-        ctx: &Context<'_>,
-        input: InvitationCreateInput,
-    ) -> Result<InvitationCreatePayload> {
-        let op = Op::of(ctx);
-        settle(
-            op,
-            invitation::create(op, &input.email, input.role).await,
-            |(made, secret)| InvitationCreatePayload {
-                invitation: Some(Invitation(made)),
-                secret: Some(secret),
-                user_errors: Vec::new(),
-            },
-        )
-    }
-
-    /// Takes an offer back. Needs MEMBER_WRITE.
-    async fn invitation_revoke(
-        &self,
-        ctx: &Context<'_>,
-        input: InvitationRevokeInput,
-    ) -> Result<InvitationRevokePayload> {
-        let op = Op::of(ctx);
-        op.require(Action::MemberWrite)?;
-        let done = async { invitation::revoke(op, wanted(&input.id, "id", "invitation")?).await };
-        settle(op, done.await, |id| InvitationRevokePayload {
-            revoked_id: Some(ID(id)),
-            user_errors: Vec::new(),
-        })
-    }
-
-    /// Makes the signed-in person, whose address must be the invited one, a member.
-    async fn invitation_accept(
-        &self,
-        ctx: &Context<'_>,
-        input: InvitationAcceptInput,
-    ) -> Result<InvitationAcceptPayload> {
-        let op = Op::of(ctx);
-        settle(op, invitation::accept(op, &input.secret).await, |tenant| {
-            InvitationAcceptPayload {
-                tenant: Some(tenant.into()),
-                user_errors: Vec::new(),
-            }
-        })
-    }
-
-    /// Makes a token. Needs TOKEN_WRITE, and every action that is handed out.
-    async fn api_token_create(&self, ctx: &Context<'_>, input: ApiTokenCreateInput) -> Result<ApiTokenCreatePayload> {
-        let op = Op::of(ctx);
-        let new = api_token::New {
-            name: input.name,
-            environment: input.environment,
-            actions: input.actions,
-            expires_at: input.expires_at.map(|at| at.0),
-        };
-        settle(op, api_token::create(op, new).await, |(token, secret)| {
-            ApiTokenCreatePayload {
-                api_token: Some(ApiToken(token)),
-                secret: Some(secret),
-                user_errors: Vec::new(),
-            }
-        })
-    }
-
-    /// Ends a token. Needs TOKEN_WRITE.
-    async fn api_token_revoke(&self, ctx: &Context<'_>, input: ApiTokenRevokeInput) -> Result<ApiTokenRevokePayload> {
-        let op = Op::of(ctx);
-        op.require(Action::TokenWrite)?;
-        let ended = async { api_token::revoke(op, wanted(&input.id, "id", "API token")?).await };
-        settle(op, ended.await, |token| ApiTokenRevokePayload {
-            api_token: Some(ApiToken(token)),
             user_errors: Vec::new(),
         })
     }

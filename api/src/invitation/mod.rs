@@ -7,7 +7,8 @@ use sqlx::{FromRow, QueryBuilder};
 
 use crate::access::{Action, Role};
 use crate::database::{DatabaseError, enter, id, word};
-use crate::op::{Op, Place};
+use crate::mail::{self, Letter};
+use crate::op::{Actor, Change, Op, Place};
 use crate::page::{Order, Page, Paged, instant};
 use crate::problem::{Answer, Code, Problem};
 use crate::secret::{self, Kind, sha256_hex};
@@ -54,6 +55,17 @@ pub struct Preview {
     pub expires_at: DateTime<Utc>,
 }
 
+/// An invitation that was just made, or made again.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// As it stands now.
+    pub invitation: Invitation,
+    /// What its link holds; kept nowhere.
+    pub secret: String,
+    /// Whether it is on its way by e-mail.
+    pub mailed: bool,
+}
+
 /// The tenant's open invitations, newest first.
 pub async fn list(op: &Op, page: &Page, count: bool) -> Answer<Paged<Invitation>> {
     let place = op.require(Action::MemberRead)?;
@@ -93,15 +105,15 @@ pub async fn by_id(op: &Op, invitation: InvitationId) -> Answer<Option<Invitatio
     Ok(query.build_query_as().fetch_optional(&mut *tx).await?)
 }
 
-/// Offers a place. Returns the invitation with its secret, which is shown this once. An open invitation of the same address
-/// is replaced.
-pub async fn create(op: &Op, email: &str, role: Role) -> Answer<(Invitation, String)> {
+/// Offers a place, and sends the link. An open invitation of the same address is replaced.
+pub async fn create(op: &Op, email: &str, role: Role) -> Answer<Made> {
     let place = op.require(Action::MemberWrite)?;
     let inviter = op.user()?;
     let email = user::email_address("email", email)?;
     if !place.role.is_some_and(|own| own.may_touch(role)) {
         return Err(Problem::mend(Code::Role, "role", "Only an owner invites owners."));
     }
+    throttle(op, place, &email).await?;
     let secret = secret::random(Kind::Invitation);
     let mut change = op.change(place).await?;
     let known: bool = sqlx::query_scalar(
@@ -168,8 +180,89 @@ pub async fn create(op: &Op, email: &str, role: Role) -> Answer<(Invitation, Str
             after: Some(json!({ "email": made.email, "role": made.role })),
         })
         .await?;
+    let mailed = send(op, &mut change, &made, &secret).await?;
     change.commit().await?;
-    Ok((made, secret))
+    Ok(Made {
+        invitation: made,
+        secret,
+        mailed,
+    })
+}
+
+/// Makes a new link for an open invitation, good for as long as the first one was, and sends it.
+pub async fn resend(op: &Op, invitation: InvitationId) -> Answer<Made> {
+    let place = op.require(Action::MemberWrite)?;
+    op.user()?;
+    let secret = secret::random(Kind::Invitation);
+    let mut change = op.change(place).await?;
+    let mut query = QueryBuilder::new("update invitation set secret_sha256 = ");
+    query.push_bind(sha256_hex(&secret));
+    query.push(format_args!(
+        ", expires_at = now() + make_interval(days => {LIFETIME_DAYS}) where {OPEN} and tenant_id = "
+    ));
+    query.push_bind(place.tenant_id.to_string());
+    query.push(" and invitation_id = ").push_bind(invitation.to_string());
+    query.push(format_args!(" returning {COLUMNS}"));
+    let found: Option<Invitation> = query.build_query_as().fetch_optional(change.on()).await?;
+    let found = found.ok_or_else(|| Problem::not_found("id", "invitation"))?;
+    let role: Role = word(found.role.parse())?;
+    if !place.role.is_some_and(|own| own.may_touch(role)) {
+        return Err(Problem::mend_all(Code::Role, "Only an owner invites owners."));
+    }
+    throttle(op, place, &found.email).await?;
+    change
+        .record(audit::New {
+            action: "invitation.resend",
+            subject_id: &found.invitation_id,
+            subject_name: &found.email,
+            before: None,
+            after: Some(json!({ "expiresAt": found.expires_at })),
+        })
+        .await?;
+    let mailed = send(op, &mut change, &found, &secret).await?;
+    change.commit().await?;
+    Ok(Made {
+        invitation: found,
+        secret,
+        mailed,
+    })
+}
+
+/// So that nobody has strangers written to without end.
+async fn throttle(op: &Op, place: Place, email: &str) -> Answer<()> {
+    let services = op.services();
+    match &services.mailer {
+        Some(_) => {
+            services
+                .limits
+                .mail(&email.to_lowercase(), place.tenant_id.as_str())
+                .await
+        }
+        None => Ok(()),
+    }
+}
+
+async fn send(op: &Op, change: &mut Change, made: &Invitation, secret: &str) -> Answer<bool> {
+    if op.services().mailer.is_none() {
+        return Ok(false);
+    }
+    let tenant = change.place().tenant_id;
+    let name = sqlx::query_scalar("select name from tenant where tenant_id = $1")
+        .bind(tenant.as_str())
+        .fetch_one(change.on())
+        .await?;
+    let Actor::User { name: inviter, .. } = op.actor() else {
+        return Ok(false);
+    };
+    let role: Role = word(made.role.parse())?;
+    let letter = Letter::Invitation {
+        invitation_id: id(made.invitation_id.parse())?,
+        tenant: name,
+        inviter: inviter.clone(),
+        role: role.title().to_owned(),
+        secret: secret.to_owned(),
+    };
+    Ok(mail::post(change.on(), op.services(), &letter).await?)
 }
 
 /// Takes an offer back.

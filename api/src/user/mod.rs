@@ -1,15 +1,18 @@
 //! People: who signs up, in and out.
 
+mod link;
 pub mod password;
 mod queries;
 
 use headwater_model::{SessionId, TenantId, UserId};
 
 use crate::access::{Environment, Role};
+use crate::mail::{self, Letter, Notice};
 use crate::op::{Op, Place};
 use crate::problem::{Answer, Code, Problem, text};
-use crate::{Database, member, session, tenant};
+use crate::{Database, audit, member, session, tenant};
 
+pub use link::{request_password_reset, request_verification, reset_password, verify_email};
 pub use queries::{Membership, User};
 
 /// Characters of a name at most.
@@ -52,6 +55,7 @@ pub async fn sign_up(op: &Op, new: SignUp) -> Answer<(SignedIn, tenant::Summary)
     let mut tx = op.services().database.door(None).await?;
     queries::insert(&mut tx, user_id, &email, &name, &hash).await?;
     let (session_id, secret) = session::insert(&mut tx, op, user_id).await?;
+    mail::post(&mut tx, op.services(), &Letter::EmailVerification { user_id }).await?;
     let op = op.signed_in(user_id, session_id, &name);
     let tenant = tenant::found(&op, tx, user_id, &tenant_name).await?;
     tracing::info!(tenant.id = %tenant.id, user.id = %user_id, "{user_id} signed up and owns {}", tenant.id);
@@ -141,6 +145,12 @@ pub async fn change_password(op: &Op, current: String, new: String) -> Answer<Us
     let mut tx = op.services().database.door(Some(user)).await?;
     queries::set_password(&mut tx, user, &hash).await?;
     session::revoke_others(&mut tx, op, user).await?;
+    audit::of_person(&mut tx, op, user, "user.password.change", None).await?;
+    let notice = Letter::Notice {
+        user_id: user,
+        what: Notice::PasswordChanged,
+    };
+    mail::post(&mut tx, op.services(), &notice).await?;
     let found = queries::by_id(&mut tx, user).await?;
     tx.commit().await?;
     tracing::info!(user.id = %user, "{user} changed the password");
@@ -180,14 +190,15 @@ pub async fn ensure(database: &Database, tenant: TenantId, email: &str, name: &s
 pub(crate) fn email_address(field: &'static str, text: &str) -> Answer<String> {
     let email = crate::problem::text(field, text, EMAIL_CHARS_MAX)?;
     let parts = email.split_once('@');
-    let fine = parts.is_some_and(|(name, host)| {
-        !name.is_empty()
-            && host.contains('.')
-            && !host.starts_with('.')
-            && !host.ends_with('.')
-            && !host.contains('@')
-            && !email.contains(char::is_whitespace)
-    });
+    let fine = email.parse::<lettre::Address>().is_ok()
+        && parts.is_some_and(|(name, host)| {
+            !name.is_empty()
+                && host.contains('.')
+                && !host.starts_with('.')
+                && !host.ends_with('.')
+                && !host.contains('@')
+                && !email.contains(char::is_whitespace)
+        });
     match fine {
         true => Ok(email),
         false => Err(Problem::mend(Code::Invalid, field, "This is not an e-mail address.")),

@@ -1,7 +1,7 @@
 //! What a person needs to know to push and to watch, on one screen.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use headwater_api::demo::Demo;
@@ -22,6 +22,7 @@ pub struct Card {
     api_url: String,
     demo_email: String,
     demo_password: String,
+    mail_dir: Option<String>,
     admin_url: String,
     database_url: String,
     redis_url: String,
@@ -37,6 +38,7 @@ impl Card {
         key: &StreamKey,
         demo: &Demo,
         password: String,
+        mail_dir: Option<PathBuf>,
     ) -> Self {
         let origin_url = format!("http://{}", config.http_listen);
         Self {
@@ -49,6 +51,7 @@ impl Card {
             api_url: format!("http://{}", config.api_listen),
             demo_email: headwater_api::demo::EMAIL.to_string(),
             demo_password: password,
+            mail_dir: mail_dir.map(|folder| folder.display().to_string()),
             admin_url: format!("http://{admin}"),
             database_url: outside.database_url.reveal().to_string(),
             redis_url: outside.redis_url.clone(),
@@ -95,6 +98,7 @@ impl Card {
              \x20 Watch page    {}\n\
              \x20 Dashboard     {}\n\
              \x20   Sign in     {}  {}\n\
+             \x20 Mail          {}\n\
              \x20 API           {}/graphql\n\
              \x20 Metrics       {}/metrics\n\n\
              \x20 In OBS: Settings > Stream > Service \"Custom…\", Server = ingest URL, Stream Key = stream key.\n\
@@ -106,6 +110,7 @@ impl Card {
             self.api_url,
             self.demo_email,
             self.demo_password,
+            self.mail_dir.as_deref().unwrap_or("is sent by HEADWATER_API_SMTP_URL"),
             self.api_url,
             self.admin_url
         );

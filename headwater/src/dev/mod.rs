@@ -57,6 +57,9 @@ pub struct Config {
     /// Use this Redis instead of a private one.
     #[arg(long, env = "HEADWATER_REDIS_URL")]
     pub redis_url: Option<String>,
+    /// Send mail by this server instead of writing it into the data folder.
+    #[arg(long, env = "HEADWATER_API_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<Secret>,
     /// Use this S3 endpoint instead of the in-process one; bucket and keys as for every role.
     #[arg(long, env = "HEADWATER_S3_ENDPOINT")]
     pub s3_endpoint: Option<String>,
@@ -109,7 +112,7 @@ pub async fn run(config: Config, admin: SocketAddr, process: Process) -> anyhow:
     let roles = roles::start(&config, &folder, &outside, &process).await?;
     let served = async {
         wait_until_ready(&process, &roles).await?;
-        let card = card::Card::new(&config, admin, &outside, &key, &demo, password);
+        let card = card::Card::new(&config, admin, &outside, &key, &demo, password, config.mail_dir(&folder));
         card.save(&folder.path("running.json"))?;
         card.print(config.demo);
         let stop = process.shutdown.clone();
@@ -135,6 +138,12 @@ pub async fn run(config: Config, admin: SocketAddr, process: Process) -> anyhow:
 }
 
 impl Config {
+    /// Where mail is written to; `None` where a server sends it.
+    fn mail_dir(&self, folder: &DataFolder) -> Option<PathBuf> {
+        let server = self.smtp_url.as_ref().is_some_and(|url| !url.reveal().is_empty());
+        (!server).then(|| folder.path("mail"))
+    }
+
     /// Where encoders push RTMP, `localhost` in either family included.
     fn rtmp_listens(&self) -> Vec<SocketAddr> {
         let mut addresses = vec![self.rtmp_listen];

@@ -110,6 +110,11 @@ pub async fn start(
         ("api-ingest-url", format!("rtmp://{}/live", config.rtmp_listen)),
         // Whoever develops a receiver runs it here.
         ("api-webhook-allow", "127.0.0.0/8,::1/128".to_string()),
+        (
+            "api-smtp-url",
+            config.smtp_url.as_ref().map_or("", |url| url.reveal()).to_string(),
+        ),
+        ("api-mail-dir", folder.path("mail").display().to_string()),
         database,
         rpc,
         hints,

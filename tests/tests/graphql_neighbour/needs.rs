@@ -7,11 +7,13 @@ pub(crate) fn needs(field: &str) -> Option<Option<Action>> {
     use Action::*;
     Some(Some(match field {
         // About oneself, by a secret that one knows, or to come in.
-        "me" | "viewer" | "invitationPreview" | "signUp" | "signIn" | "signOut" => return None,
+        "me" | "viewer" | "signInOptions" | "invitationPreview" | "signUp" | "signIn" | "signOut" => return None,
+        "passwordResetRequest" | "passwordReset" | "emailVerify" => return None,
         "sessionRevoke" | "userUpdate" | "passwordChange" | "tenantCreate" | "invitationAccept" => return Some(None),
+        "emailVerificationRequest" => return Some(None),
         "node" | "tenant" | "memberRemove" => TenantRead,
         "tenantUpdate" => TenantWrite,
-        "memberUpdate" | "invitationCreate" | "invitationRevoke" => MemberWrite,
+        "memberUpdate" | "invitationCreate" | "invitationResend" | "invitationRevoke" => MemberWrite,
         "apiTokenCreate" | "apiTokenRevoke" => TokenWrite,
         "channel" | "channels" | "playbackId" | "channelUpdated" | "channelsUpdated" => ChannelRead,
         "channelCreate" | "channelUpdate" | "channelDelete" | "playbackIdCreate" | "playbackIdDelete" => ChannelWrite,
