@@ -51,6 +51,7 @@ pub mod playback_id;
 pub mod playback_token;
 pub mod problem;
 mod seal;
+pub mod second_factor;
 mod secret;
 pub mod session;
 pub mod stream_key;

@@ -85,6 +85,11 @@ impl Limits {
         self.attempt("mail", MAIL_MAX, account, address).await
     }
 
+    /// Refuses more guesses at the codes of one account, or from one address.
+    pub(crate) async fn second_factor(&self, account: &str, address: &str) -> Answer<()> {
+        self.attempt("second-factor", SIGN_IN_MAX, account, address).await
+    }
+
     /// Refuses more guesses at the secrets of links from one address.
     pub(crate) async fn secret(&self, address: &str) -> Answer<()> {
         self.attempt("secret", SIGN_IN_MAX, "", address).await

@@ -57,6 +57,21 @@ pub(crate) fn word() -> String {
         .collect()
 }
 
+/// Letters of a recovery code: 80 random bits.
+pub(crate) const RECOVERY_CHARS: usize = 16;
+
+/// A code that people write down: four groups of four letters.
+pub(crate) fn recovery_code() -> String {
+    let mut bytes = [0; RECOVERY_CHARS];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system has random numbers");
+    let letters: Vec<char> = bytes
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect();
+    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+    groups.join("-")
+}
+
 /// Whether `text` is well formed.
 pub(crate) fn well_formed(kind: Kind, text: &str) -> bool {
     let length = kind.prefix().len() + RANDOM_CHARS + CHECK_CHARS;

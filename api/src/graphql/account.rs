@@ -10,7 +10,7 @@ use crate::access::{Action, Environment, Role};
 use crate::op::{Actor, Op};
 use crate::page::Page;
 use crate::problem::{Answer, Problem};
-use crate::{api_token, cookie, session, tenant, user};
+use crate::{api_token, cookie, second_factor, session, tenant, user};
 
 /// A person.
 pub struct User(pub user::User);
@@ -32,6 +32,18 @@ impl User {
     /// Whether they showed that the address is theirs.
     async fn email_verified(&self) -> bool {
         self.0.email_verified_at.is_some()
+    }
+    /// Whether they have a password; whoever came by OpenID Connect may have none.
+    async fn has_password(&self, ctx: &Context<'_>) -> Result<bool> {
+        Ok(self.status(ctx).await?.has_password)
+    }
+    /// Since when signing in takes a second factor; null: it does not.
+    async fn totp_enabled_at(&self, ctx: &Context<'_>) -> Result<Option<Instant>> {
+        Ok(self.status(ctx).await?.enabled_at.map(Instant))
+    }
+    /// Recovery codes that were not used yet.
+    async fn recovery_codes_left(&self, ctx: &Context<'_>) -> Result<i32> {
+        Ok(i32::try_from(self.status(ctx).await?.recovery_codes_left).unwrap_or(i32::MAX))
     }
     /// The tenants they belong to, the first joined first.
     async fn memberships(&self, ctx: &Context<'_>) -> Result<Vec<Membership>> {
@@ -67,6 +79,11 @@ impl User {
 }
 
 impl User {
+    async fn status(&self, ctx: &Context<'_>) -> Answer<second_factor::Status> {
+        let id = self.own_id(ctx)?;
+        second_factor::status(Op::of(ctx), id).await
+    }
+
     /// Only the person themselves sees more than name and address.
     fn own_id(&self, ctx: &Context<'_>) -> Answer<UserId> {
         let own = Op::of(ctx).user_or_new(ctx)?;
@@ -258,9 +275,12 @@ payload!(
     }
 );
 payload!(
-    /// Somebody signed in; the cookie is set.
+    /// Somebody signed in, and the cookie is set; or they owe a second factor.
     SignInPayload {
+        /// Null while a second factor is owed.
         user: Option<User>,
+        /// Set where the password was right and a second factor is asked for: pass it to signInSecondFactor within ten minutes.
+        challenge: Option<String>,
     }
 );
 payload!(
@@ -293,7 +313,7 @@ payload!(
 pub struct AccountMutation;
 
 /// Sets the cookie, and has the rest of the answer be for the one who signed in.
-async fn welcome(ctx: &Context<'_>, signed_in: &user::SignedIn) -> Answer<Option<User>> {
+pub(super) async fn welcome(ctx: &Context<'_>, signed_in: &user::SignedIn) -> Answer<Option<User>> {
     let op = Op::of(ctx);
     ctx.append_http_header(
         "set-cookie",
@@ -327,15 +347,18 @@ impl AccountMutation {
         })
     }
 
-    /// Makes a session for whoever knows the password.
+    /// Makes a session for whoever knows the password. Whoever has a second factor gets a challenge for signInSecondFactor instead.
     async fn sign_in(&self, ctx: &Context<'_>, input: SignInInput) -> Result<SignInPayload> {
         let op = Op::of(ctx);
         let done = async {
-            let signed_in = user::sign_in(op, &input.email, input.password).await?;
-            welcome(ctx, &signed_in).await
+            match user::sign_in(op, &input.email, input.password).await? {
+                user::FirstStep::Done(signed_in) => Ok((welcome(ctx, &signed_in).await?, None)),
+                user::FirstStep::Challenge(challenge) => Ok((None, Some(challenge))),
+            }
         };
-        settle(op, done.await, |user| SignInPayload {
+        settle(op, done.await, |(user, challenge)| SignInPayload {
             user,
+            challenge,
             user_errors: Vec::new(),
         })
     }

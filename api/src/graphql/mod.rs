@@ -25,6 +25,7 @@ pub mod loaders;
 mod member;
 mod playback_id;
 mod playback_token;
+mod second_factor;
 mod signing_key;
 mod stream_key;
 mod subscription;
@@ -157,6 +158,7 @@ pub struct Query(
 pub struct Mutation(
     account::AccountMutation,
     link::LinkMutation,
+    second_factor::SecondFactorMutation,
     tenant::TenantMutation,
     member::MemberMutation,
     invitation::InvitationMutation,

@@ -5,12 +5,13 @@ pub mod password;
 mod queries;
 
 use headwater_model::{SessionId, TenantId, UserId};
+use sqlx::PgConnection;
 
 use crate::access::{Environment, Role};
 use crate::mail::{self, Letter, Notice};
 use crate::op::{Op, Place};
 use crate::problem::{Answer, Code, Problem, text};
-use crate::{Database, audit, member, session, tenant};
+use crate::{Database, audit, member, second_factor, session, tenant};
 
 pub use link::{request_password_reset, request_verification, reset_password, verify_email};
 pub use queries::{Membership, User};
@@ -69,9 +70,17 @@ pub async fn sign_up(op: &Op, new: SignUp) -> Answer<(SignedIn, tenant::Summary)
     ))
 }
 
-/// Makes a session for whoever knows the password. Says the same, and takes as long, for an unknown address as for a wrong
-/// password.
-pub async fn sign_in(op: &Op, email: &str, password: String) -> Answer<SignedIn> {
+/// What comes of a right password.
+pub enum FirstStep {
+    /// A session.
+    Done(SignedIn),
+    /// The secret that the second step takes.
+    Challenge(String),
+}
+
+/// Makes a session for whoever knows the password, or a challenge for whoever has a second factor. Says the same, and takes as long,
+/// for an unknown address as for a wrong password.
+pub async fn sign_in(op: &Op, email: &str, password: String) -> Answer<FirstStep> {
     let key = email.trim().to_lowercase();
     if key.chars().count() > EMAIL_CHARS_MAX || key.contains('\0') {
         return Err(wrong());
@@ -86,16 +95,26 @@ pub async fn sign_in(op: &Op, email: &str, password: String) -> Answer<SignedIn>
         metrics::counter!("api_sign_in_total", "outcome" => "refused").increment(1);
         return Err(wrong());
     };
+    first_step(op, user_id).await
+}
+
+/// Goes on with somebody who showed a first factor.
+pub(crate) async fn first_step(op: &Op, user_id: UserId) -> Answer<FirstStep> {
     let mut tx = op.services().database.door(None).await?;
+    if let Some(challenge) = second_factor::challenge(&mut tx, user_id).await? {
+        tx.commit().await?;
+        metrics::counter!("api_sign_in_total", "outcome" => "challenged").increment(1);
+        return Ok(FirstStep::Challenge(challenge));
+    }
     let (session_id, secret) = session::insert(&mut tx, op, user_id).await?;
     tx.commit().await?;
     metrics::counter!("api_sign_in_total", "outcome" => "granted").increment(1);
     tracing::info!(user.id = %user_id, "{user_id} signed in");
-    Ok(SignedIn {
+    Ok(FirstStep::Done(SignedIn {
         user_id,
         session_id,
         secret,
-    })
+    }))
 }
 
 fn wrong() -> Problem {
@@ -106,6 +125,18 @@ fn wrong() -> Problem {
 pub async fn by_id(op: &Op, user: UserId) -> Answer<Option<User>> {
     let mut door = op.services().database.door(Some(user)).await?;
     queries::by_id(&mut door, user).await
+}
+
+/// The person, in a transaction of their own.
+pub(crate) async fn by_id_in(on: &mut PgConnection, user: UserId) -> Answer<User> {
+    let found = queries::by_id(on, user).await?;
+    found.ok_or_else(|| Problem::unauthenticated("Sign in again."))
+}
+
+/// The hash of a person's password; `None` for somebody who has none.
+pub(crate) async fn password_of(op: &Op, user: UserId) -> Answer<Option<String>> {
+    let mut door = op.services().database.door(Some(user)).await?;
+    queries::password_of_id(&mut door, user).await
 }
 
 /// The tenants that a person belongs to, the first joined first.
@@ -131,9 +162,7 @@ pub async fn change_password(op: &Op, current: String, new: String) -> Answer<Us
     password::check("newPassword", &new)?;
     let limits = &op.services().limits;
     limits.sign_in(user.as_str(), &op.caller().address()).await?;
-    let mut door = op.services().database.door(Some(user)).await?;
-    let known = queries::password_of_id(&mut door, user).await?;
-    drop(door);
+    let known = password_of(op, user).await?;
     if !password::verify(current, known).await? {
         return Err(Problem::mend(
             Code::Credentials,

@@ -89,6 +89,11 @@ pub(super) async fn set_password(on: &mut PgConnection, user: UserId, hash: &str
     sqlx::query("update user_account set password_hash = $2 where user_id = $1")
         .bind(user.as_str())
         .bind(hash)
+        .execute(&mut *on)
+        .await?;
+    // Whoever signs in with the old one at this moment does not get further.
+    sqlx::query("delete from sign_in_challenge where user_id = $1")
+        .bind(user.as_str())
         .execute(on)
         .await?;
     Ok(())

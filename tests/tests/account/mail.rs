@@ -28,7 +28,7 @@ async fn a_password_is_reset_by_a_link_that_works_once() -> Outcome {
     let server = MailServer::encrypted().await?;
     let login = format!("{}:{}", LOGIN.0, LOGIN.1.replace('@', "%40").replace(' ', "%20"));
     let url = Secret::new(format!("smtp://{login}@localhost:{}", server.address.port()));
-    let mailer = Mailer::new(Way::server(&url, &[server.certificate.clone()])?, SENDER)?;
+    let mailer = Mailer::new(Way::server(&url, std::slice::from_ref(&server.certificate))?, SENDER)?;
     let front = Front::with_mail(mailer).await?;
     let _sending = send(&front, hasty());
     let (ada, _) = front.sign_up("Ada").await?;

@@ -2,6 +2,7 @@
 //! leads to.
 
 mod mail;
+mod second_factor;
 
 use headwater_api::mail::{Mailer, Postman, Rules, Way};
 use headwater_platform::Secret;

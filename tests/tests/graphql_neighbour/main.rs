@@ -98,7 +98,11 @@ async fn a_neighbour_and_nobody_get_nothing_and_change_nothing() -> Outcome {
         .map(|field| name(field).to_owned())
         .collect();
     let without: Vec<_> = all.difference(&found).map(String::as_str).collect();
-    assert_eq!(without, ["invitationPreview", "signInOptions"], "the owner finds nothing there either");
+    assert_eq!(
+        without,
+        ["invitationPreview", "signInOptions"],
+        "the owner finds nothing there either"
+    );
     Ok(())
 }
 

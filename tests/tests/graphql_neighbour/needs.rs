@@ -8,9 +8,11 @@ pub(crate) fn needs(field: &str) -> Option<Option<Action>> {
     Some(Some(match field {
         // About oneself, by a secret that one knows, or to come in.
         "me" | "viewer" | "signInOptions" | "invitationPreview" | "signUp" | "signIn" | "signOut" => return None,
-        "passwordResetRequest" | "passwordReset" | "emailVerify" => return None,
+        "passwordResetRequest" | "passwordReset" | "emailVerify" | "signInSecondFactor" => return None,
         "sessionRevoke" | "userUpdate" | "passwordChange" | "tenantCreate" | "invitationAccept" => return Some(None),
-        "emailVerificationRequest" => return Some(None),
+        "emailVerificationRequest" | "totpEnrol" | "totpConfirm" | "totpDisable" | "recoveryCodesReplace" => {
+            return Some(None);
+        }
         "node" | "tenant" | "memberRemove" => TenantRead,
         "tenantUpdate" => TenantWrite,
         "memberUpdate" | "invitationCreate" | "invitationResend" | "invitationRevoke" => MemberWrite,
