@@ -12,6 +12,8 @@ use ipnet::IpNet;
 
 use crate::Database;
 use crate::mail::Mailer;
+use crate::oidc::{Provider, Settings};
+use crate::outbound::guard::Guard;
 use crate::urls::Urls;
 
 /// The api's configuration.
@@ -44,6 +46,13 @@ pub struct Config {
     /// more, and keeps what nobody wants for longer.
     #[arg(long, env = "HEADWATER_API_ASSET_UNDO_S", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(0..=2_592_000))]
     pub api_asset_undo_s: u32,
+    /// Networks of the proxies in front, such as 10.2.0.0/16, separated by commas: from these alone X-Forwarded-For or Forwarded say
+    /// who asks, for throttles and the audit log.
+    #[arg(long, env = "HEADWATER_API_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub api_trusted_proxies: Vec<IpNet>,
+    /// Who signs people in besides their passwords.
+    #[command(flatten)]
+    pub oidc: OidcConfig,
     /// How mail leaves.
     #[command(flatten)]
     pub mail: MailConfig,
@@ -92,6 +101,47 @@ impl MailConfig {
             .as_deref()
             .filter(|folder| !folder.as_os_str().is_empty());
         Mailer::of_settings(self.api_smtp_url.as_ref(), folder, &self.api_mail_from)
+    }
+}
+
+/// An OpenID Connect provider that people may sign in with.
+#[derive(Args, Clone, Debug)]
+pub struct OidcConfig {
+    /// The provider's issuer identifier: https://accounts.example.com. Without it, people sign in with passwords alone. It sends
+    /// browsers back to /auth/oidc/callback under HEADWATER_API_PUBLIC_URL.
+    #[arg(long, env = "HEADWATER_API_OIDC_ISSUER")]
+    pub api_oidc_issuer: Option<String>,
+    /// What the provider calls this installation.
+    #[arg(long, env = "HEADWATER_API_OIDC_CLIENT_ID", default_value = "")]
+    pub api_oidc_client_id: String,
+    /// What this installation shows the provider; none for a public client.
+    #[arg(long, env = "HEADWATER_API_OIDC_CLIENT_SECRET", hide_env_values = true)]
+    pub api_oidc_client_secret: Option<Secret>,
+    /// What people call the provider: the button says it.
+    #[arg(long, env = "HEADWATER_API_OIDC_NAME", default_value = "Single sign-on")]
+    pub api_oidc_name: String,
+    /// Networks outside the public internet where the provider is, such as 10.2.0.0/16, separated by commas; http is allowed to
+    /// these alone.
+    #[arg(long, env = "HEADWATER_API_OIDC_ALLOW", value_delimiter = ',')]
+    pub api_oidc_allow: Vec<IpNet>,
+}
+
+impl OidcConfig {
+    /// The provider, where there is one. Fails for settings that make no sense.
+    pub fn provider(&self) -> anyhow::Result<Option<Provider>> {
+        let Some(issuer) = self.api_oidc_issuer.clone().filter(|issuer| !issuer.is_empty()) else {
+            return Ok(None);
+        };
+        let settings = Settings {
+            issuer,
+            client_id: self.api_oidc_client_id.clone(),
+            client_secret: self
+                .api_oidc_client_secret
+                .clone()
+                .filter(|secret| !secret.reveal().is_empty()),
+            name: self.api_oidc_name.clone(),
+        };
+        Provider::new(settings, Guard::new(&self.api_oidc_allow), Vec::new()).map(Some)
     }
 }
 

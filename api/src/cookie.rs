@@ -10,6 +10,33 @@ fn named(secure: bool) -> (&'static str, &'static str) {
     if secure { (NAME_SECURE, "; Secure") } else { (NAME, "") }
 }
 
+const ATTEMPT: &str = "headwater_oidc";
+const ATTEMPT_SECURE: &str = "__Host-headwater_oidc";
+
+fn attempt(secure: bool) -> (&'static str, &'static str) {
+    if secure {
+        (ATTEMPT_SECURE, "; Secure")
+    } else {
+        (ATTEMPT, "")
+    }
+}
+
+/// `Set-Cookie` of a sign-in that is under way with a provider, for `seconds`. It comes back with the provider's redirect.
+pub(crate) fn keep_attempt(value: &str, seconds: i64, secure: bool) -> String {
+    let (name, attribute) = attempt(secure);
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{attribute}")
+}
+
+/// `Set-Cookie` that takes it away.
+pub(crate) fn drop_attempt(secure: bool) -> String {
+    keep_attempt("", 0, secure)
+}
+
+/// It, in a `Cookie` header.
+pub(crate) fn find_attempt(header: &str, secure: bool) -> Option<&str> {
+    value(header, attempt(secure).0)
+}
+
 /// `Set-Cookie` of a new session.
 pub(crate) fn set(secret: &str, secure: bool) -> String {
     let (name, attribute) = named(secure);
@@ -25,7 +52,10 @@ pub(crate) fn clear(secure: bool) -> String {
 
 /// The session's secret in a `Cookie` header.
 pub(crate) fn find(header: &str, secure: bool) -> Option<&str> {
-    let (name, _) = named(secure);
+    value(header, named(secure).0)
+}
+
+fn value<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     header.split(';').find_map(|pair| {
         let (key, value) = pair.trim().split_once('=')?;
         (key == name).then_some(value)

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use headwater_model::{TenantId, UserId};
 use headwater_platform::{Process, Secret};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _};
 
 /// Longest wait for a free connection; a call that waits longer answers UNAVAILABLE.
@@ -105,10 +105,22 @@ impl Database {
 
     /// Brings the schema up to date; does nothing when it is. Two callers wait for each other.
     pub async fn migrate(&self) -> anyhow::Result<()> {
-        sqlx::migrate!("../migrations")
-            .run(&self.pool)
-            .await
-            .context("migrating the database failed")
+        let done = sqlx::migrate!("../migrations").run(&self.pool).await;
+        done.map_err(|error| {
+            // What an operator has to do stands in the hint, which an error does not show by itself.
+            let hint = match &error {
+                MigrateError::ExecuteMigration(sqlx::Error::Database(cause), _) => {
+                    let cause = cause.try_downcast_ref::<PgDatabaseError>();
+                    cause.and_then(PgDatabaseError::hint).map(str::to_owned)
+                }
+                _ => None,
+            };
+            let error = anyhow::Error::new(error).context("migrating the database failed");
+            match hint {
+                Some(hint) => error.context(hint),
+                None => error,
+            }
+        })
     }
 
     /// Whether PostgreSQL answers and has the schema that this build knows.

@@ -45,7 +45,9 @@ pub mod invitation;
 mod limits;
 pub mod mail;
 pub mod member;
+pub mod oidc;
 pub mod op;
+mod outbound;
 pub mod page;
 pub mod playback_id;
 pub mod playback_token;
@@ -68,7 +70,7 @@ use headwater_platform::{Process, rpc};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{Config, DatabaseConfig, MailConfig};
+pub use config::{Config, DatabaseConfig, MailConfig, OidcConfig};
 pub use database::{Database, DatabaseError};
 pub use seal::Seals;
 pub use urls::Urls;
@@ -123,7 +125,8 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
         guard,
     )
     .with_asset_undo(Duration::from_secs(config.api_asset_undo_s.into()))
-    .with_mail(config.mail.mailer()?);
+    .with_mail(config.mail.mailer()?)
+    .with_provider(config.oidc.provider()?);
     tracing::info!(
         "api serves HTTP on {} and gRPC on {}",
         listeners.http.local_addr()?,
@@ -138,11 +141,13 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     let purging = purger.run(process.shutdown.clone());
     let postman = Postman::new(&services, mail::Rules::default(), process.shutdown.clone());
     let forgetting = forget_old(database.clone(), process.shutdown.clone());
-    let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone());
+    let seals = services.seals.clone();
+    let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone())
+        .behind(config.api_trusted_proxies.clone());
     let http = http::serve(listeners.http, api, process.shutdown.clone());
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
-    let ended = tokio::try_join!(http, rpc, async {
+    let ended = tokio::try_join!(http, rpc, seal::watch(&database, &seals, &process), async {
         tokio::join!(watch, changes, forgetting, purging, health, deliverer.run(), postman.run());
         Ok(())
     });

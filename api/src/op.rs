@@ -17,6 +17,7 @@ use crate::health::watch::Watched;
 use crate::idempotency::Repeat;
 use crate::limits::Limits;
 use crate::mail::Mailer;
+use crate::oidc::Provider;
 use crate::problem::{Answer, Problem};
 use crate::seal::Seals;
 use crate::together::Together;
@@ -37,6 +38,7 @@ pub struct Services {
     pub(crate) shared: SharedLooks,
     pub(crate) watched: Watched,
     pub(crate) mailer: Option<Mailer>,
+    pub(crate) oidc: Option<Provider>,
 }
 
 /// What subscriptions ask for together: channels, broadcasts, and whether a credential still stands.
@@ -66,6 +68,7 @@ impl Services {
             shared: SharedLooks::default(),
             watched: Watched::default(),
             mailer: None,
+            oidc: None,
         }
     }
 
@@ -77,6 +80,11 @@ impl Services {
     /// With mail, which is not sent otherwise.
     pub fn with_mail(self, mailer: Option<Mailer>) -> Self {
         Self { mailer, ..self }
+    }
+
+    /// With a provider that people sign in with, besides their passwords.
+    pub fn with_provider(self, oidc: Option<Provider>) -> Self {
+        Self { oidc, ..self }
     }
 
     /// Listens for changes until `stop` fires; without it subscriptions stay silent.

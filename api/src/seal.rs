@@ -1,10 +1,13 @@
 //! Sealing what must come back in the clear: AES-256-GCM, bound to what it belongs to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
-use headwater_platform::Secret;
+use headwater_platform::{Process, Secret};
+
+use crate::database::{Database, DatabaseError};
 
 /// Seals `plain` so that it opens with `key` and the same `context` alone.
 pub(crate) fn seal(key: &[u8; 32], context: &str, plain: &[u8]) -> Vec<u8> {
@@ -46,6 +49,63 @@ impl Seals {
     pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         self.0.iter().find_map(|key| open(key, context, sealed.to_vec()))
     }
+}
+
+/// What is sealed to see later whether the keys still open what was sealed before.
+const KNOWN: &str = "headwater seal check";
+/// As readiness names it.
+const PART: &str = "sealing keys";
+/// How long to wait where PostgreSQL cannot be asked.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Ends with an error when the keys do not open what was sealed in this database before: webhooks would stand still, and second
+/// factors could not be checked. Otherwise goes on until the process stops. What follows is sealed with the first key.
+pub(crate) async fn watch(database: &Database, seals: &Seals, process: &Process) -> anyhow::Result<()> {
+    let stop = &process.shutdown;
+    process
+        .health
+        .unready(PART, "PostgreSQL was not asked yet whether they are the right ones");
+    loop {
+        match check(database, seals).await {
+            Ok(true) => break,
+            Ok(false) => anyhow::bail!(
+                "what is kept sealed in the database does not open with HEADWATER_API_SEALING_KEYS, or, where that is empty, with \
+                 HEADWATER_RPC_SECRET: put the key that sealed it, which may be the former HEADWATER_RPC_SECRET, at the end of \
+                 HEADWATER_API_SEALING_KEYS"
+            ),
+            Err(DatabaseError(error)) => tracing::debug!("the sealing keys are checked later: {error}"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(ASK_AGAIN_AFTER) => {}
+        }
+    }
+    process.health.ready(PART);
+    stop.cancelled().await;
+    Ok(())
+}
+
+async fn check(database: &Database, seals: &Seals) -> Result<bool, DatabaseError> {
+    let mut door = database.door(None).await?;
+    sqlx::query("insert into seal_check (sealed) values ($1) on conflict do nothing")
+        .bind(seals.seal(KNOWN, KNOWN.as_bytes()))
+        .execute(&mut *door)
+        .await?;
+    let sealed: Vec<u8> = sqlx::query_scalar("select sealed from seal_check for update")
+        .fetch_one(&mut *door)
+        .await?;
+    if seals.open(KNOWN, &sealed).is_none() {
+        return Ok(false);
+    }
+    // A former key may be taken away only after everything was sealed anew; that the first one is needed shows from now on.
+    if open(&seals.0[0], KNOWN, sealed).is_none() {
+        sqlx::query("update seal_check set sealed = $1")
+            .bind(seals.seal(KNOWN, KNOWN.as_bytes()))
+            .execute(&mut *door)
+            .await?;
+    }
+    door.commit().await?;
+    Ok(true)
 }
 
 fn derive(text: &Secret) -> [u8; 32] {

@@ -64,6 +64,11 @@ impl Role {
         self.task.await?
     }
 
+    /// Whether it has come to its end by itself.
+    pub fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Ends it in the middle of whatever it does.
     pub fn kill(self) {
         self.task.abort();
@@ -72,7 +77,20 @@ impl Role {
 
 /// Starts an api on free ports.
 pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
+    api_sealed(database_url, rpc_config(), Vec::new()).await
+}
+
+/// As [`api`], with these keys.
+pub async fn api_sealed(database_url: &Secret, rpc: RpcConfig, sealing_keys: Vec<Secret>) -> anyhow::Result<Role> {
     let config = headwater_api::Config {
+        api_trusted_proxies: Vec::new(),
+        oidc: headwater_api::OidcConfig {
+            api_oidc_issuer: None,
+            api_oidc_client_id: String::new(),
+            api_oidc_client_secret: None,
+            api_oidc_name: String::new(),
+            api_oidc_allow: Vec::new(),
+        },
         mail: headwater_api::MailConfig {
             api_smtp_url: None,
             api_mail_dir: None,
@@ -95,7 +113,7 @@ pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
             redis_url: "redis://127.0.0.1:1/0".into(),
         },
         api_webhook_allow: Vec::new(),
-        api_sealing_keys: Vec::new(),
+        api_sealing_keys: sealing_keys,
         api_asset_undo_s: 86_400,
         store: headwater_platform::store::StoreConfig {
             // Nobody listens here: nothing is deleted.
@@ -106,7 +124,7 @@ pub async fn api(database_url: &Secret) -> anyhow::Result<Role> {
             s3_secret_key: Secret::new("none"),
             s3_timeout_ms: 1_000,
         },
-        rpc: rpc_config(),
+        rpc,
     };
     let process = Process::new();
     let listeners = headwater_api::Listeners::bind(&config).await?;

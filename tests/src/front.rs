@@ -3,15 +3,18 @@
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request};
 use headwater_api::http::{Api, router};
 use headwater_api::mail::Mailer;
+use headwater_api::oidc::Provider;
 use headwater_api::op::Services;
 use headwater_api::webhook::Guard;
 use headwater_api::{Database, Seals, Urls};
 use headwater_platform::Secret;
 use headwater_platform::hints::{MemoryHints, SharedHints};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -91,6 +94,18 @@ impl Front {
         Self::over(database, Arc::new(MemoryHints::new()), guard, None)
     }
 
+    /// A fresh one where people sign in with a provider, too.
+    pub async fn with_provider(provider: Provider) -> anyhow::Result<Self> {
+        let mut front = Self::fresh().await?;
+        front.services = front.services.with_provider(Some(provider));
+        front.router = router(Api::new(
+            front.services.clone(),
+            RATE_PER_MINUTE,
+            CancellationToken::new(),
+        ));
+        Ok(front)
+    }
+
     /// A fresh one that sends mail.
     pub async fn with_mail(mailer: Mailer) -> anyhow::Result<Self> {
         let database = TestDatabase::fresh().await?;
@@ -167,6 +182,17 @@ impl Front {
     /// A program with this token.
     pub fn program(&self, secret: &str) -> Caller {
         self.nobody().with("authorization", &format!("Bearer {secret}"))
+    }
+}
+
+impl Caller {
+    /// Somebody who comes to `router` from `peer`.
+    pub fn at(router: Router, peer: SocketAddr) -> Self {
+        let router = router.layer(axum::Extension(ConnectInfo(peer)));
+        Self {
+            router,
+            headers: Vec::new(),
+        }
     }
 }
 

@@ -13,5 +13,6 @@ pub mod http;
 pub mod marks;
 pub mod outside;
 pub mod proc;
+pub mod provider;
 pub mod receiver;
 pub mod smtp;

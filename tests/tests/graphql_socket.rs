@@ -316,6 +316,35 @@ async fn what_breaks_the_protocol_is_closed_with_its_code() -> Outcome {
 }
 
 #[tokio::test]
+async fn an_id_is_used_again_once_its_operation_has_ended() -> Outcome {
+    let listening = Listening::fresh().await?;
+    let (ada, _) = listening.front.sign_up("Ada").await?;
+    let id = channel(&ada, "Town hall").await?;
+    let (_, secret) = token(&ada, &["CHANNEL_READ"]).await?;
+    let mut socket = listening.program(&secret).await?;
+    // Twice by itself, twice by its client.
+    for _ in 0..2 {
+        socket
+            .subscribe("ask", "{ channels { totalCount } }", json!({}))
+            .await?;
+        assert_eq!(socket.answer().await?["type"], "next");
+        assert_eq!(socket.answer().await?, json!({ "id": "ask", "type": "complete" }));
+        socket.subscribe("watch", WATCH, json!({ "id": id })).await?;
+        assert_eq!(socket.answer().await?["type"], "next");
+        socket.send(json!({ "id": "watch", "type": "complete" })).await?;
+        assert_eq!(socket.answer().await?, json!({ "id": "watch", "type": "complete" }));
+    }
+    socket.subscribe("watch", WATCH, json!({ "id": id })).await?;
+    assert_eq!(socket.answer().await?["type"], "next");
+    socket.subscribe("watch", WATCH, json!({ "id": id })).await?;
+    assert_eq!(
+        socket.closed().await?,
+        (4409, "Subscriber for watch already exists".into())
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_connection_has_so_many_operations_and_no_more() -> Outcome {
     let listening = Listening::fresh().await?;
     let (ada, _) = listening.front.sign_up("Ada").await?;

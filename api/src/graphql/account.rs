@@ -200,6 +200,24 @@ impl SignInOptions {
     async fn mail(&self, ctx: &Context<'_>) -> bool {
         Op::of(ctx).services().mailer.is_some()
     }
+    /// Null where people sign in with passwords alone.
+    async fn open_id_connect(&self, ctx: &Context<'_>) -> Option<OpenIdConnectOption> {
+        let provider = Op::of(ctx).services().oidc.as_ref()?;
+        Some(OpenIdConnectOption {
+            name: provider.name().to_owned(),
+            start_url: "/auth/oidc/start",
+        })
+    }
+}
+
+/// An OpenID Connect provider that people may sign in with.
+#[derive(SimpleObject)]
+pub struct OpenIdConnectOption {
+    /// What people call it: the button says so.
+    name: String,
+    /// Where a link leads; with `?next=/path` appended, that is where it ends. Otherwise it ends on the page to sign in, with `error` or,
+    /// for a second factor, with `challenge` in its address.
+    start_url: &'static str,
 }
 
 /// What can be asked about oneself.

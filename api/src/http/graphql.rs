@@ -179,7 +179,9 @@ async fn answer(
             return Err(Problem::forbidden(sentence).into());
         }
     }
-    let op = credentials.operation(&api.services, who::caller(headers, peer)).await?;
+    let op = credentials
+        .operation(&api.services, who::caller(headers, peer, &api.proxies))
+        .await?;
     let now = count(api, &op).await;
     *standing = Some(now);
     if now.over {

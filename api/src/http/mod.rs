@@ -1,7 +1,9 @@
 //! The HTTP listener: the dashboard, the GraphQL endpoint, what this is, and whether it works.
 
 mod dashboard;
+mod forwarded;
 mod graphql;
+mod oidc;
 mod socket;
 mod who;
 
@@ -15,6 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -38,6 +41,7 @@ pub struct Api {
     schema: Schema,
     documents: Arc<Documents>,
     rate_per_minute: u32,
+    proxies: Arc<[IpNet]>,
     sockets: Arc<Semaphore>,
     stop: CancellationToken,
 }
@@ -50,8 +54,17 @@ impl Api {
             schema: crate::graphql::schema(),
             documents: Arc::default(),
             rate_per_minute,
+            proxies: Arc::default(),
             sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
             stop,
+        }
+    }
+
+    /// Behind proxies in these networks, which say whom they speak for.
+    pub fn behind(self, proxies: Vec<IpNet>) -> Self {
+        Self {
+            proxies: proxies.into(),
+            ..self
         }
     }
 }
@@ -72,6 +85,8 @@ pub fn router(api: Api) -> Router {
         .route("/graphql", any(graphql::handle))
         .route("/graphql/schema", get(|| async { crate::graphql::sdl() }))
         .route("/docs/stream-health", get(|| async { Html(crate::health::page()) }))
+        .route("/auth/oidc/start", get(oidc::start))
+        .route("/auth/oidc/callback", get(oidc::callback))
         .route("/docs/errors", get(|| async { Html(error_page()) }))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))

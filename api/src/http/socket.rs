@@ -1,8 +1,10 @@
 //! `/graphql` over a WebSocket: graphql-transport-ws.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
@@ -15,6 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream::{self, BoxStream};
 use futures::{SinkExt as _, StreamExt as _};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -60,7 +63,7 @@ pub(super) async fn upgrade(api: Api, parts: &mut Parts, peer: Option<SocketAddr
     if who::same_site(&parts.headers, urls.public_origin()).is_err() {
         credentials.session = None;
     }
-    let caller = who::caller(&parts.headers, peer);
+    let caller = who::caller(&parts.headers, peer, &api.proxies);
     let Ok(turn) = api.sockets.clone().try_acquire_owned() else {
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -87,13 +90,16 @@ pub(super) async fn upgrade(api: Api, parts: &mut Parts, peer: Option<SocketAddr
 async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Caller) {
     let (mut out, incoming) = socket.split();
     let stop = api.stop.clone();
+    let under_way = Arc::new(Mutex::new(UnderWay::default()));
+    let heard = under_way.clone();
     let texts = incoming
         .take_while(|message| std::future::ready(message.is_ok()))
         .filter_map(async |message| match message.ok()? {
             Message::Text(text) => Some(text.as_bytes().to_vec()),
             Message::Binary(bytes) => Some(bytes.to_vec()),
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
-        });
+        })
+        .take_while(move |text| std::future::ready(lock(&heard).hear(text)));
     let executor = Bounded {
         schema: api.schema.clone(),
         documents: api.documents.clone(),
@@ -129,9 +135,15 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
                 reason: "the service restarts; connect again".into(),
             })),
             next = messages.next() => match next {
-                Some(WsMessage::Text(text)) => Message::Text(text.into()),
+                Some(WsMessage::Text(text)) => {
+                    lock(&under_way).say(&text);
+                    Message::Text(text.into())
+                }
                 Some(WsMessage::Close(code, reason)) => closed(code, &reason, refused.load(Ordering::Relaxed)),
-                None => return,
+                None => match lock(&under_way).twice.take() {
+                    Some(id) => closed(4409, &format!("Subscriber for {id} already exists"), false),
+                    None => return,
+                },
             },
         };
         let last = matches!(message, Message::Close(_));
@@ -139,6 +151,61 @@ async fn serve(api: Api, socket: WebSocket, credentials: Credentials, caller: Ca
             return;
         }
     }
+}
+
+/// Which operations a connection has under way, by the ids that its client chose: each may be used again once it has ended.
+#[derive(Default)]
+struct UnderWay {
+    ids: HashSet<String>,
+    /// An id that was used while its operation was under way.
+    twice: Option<String>,
+}
+
+/// As much of a message as concerns an operation's life.
+#[derive(Deserialize)]
+struct Life<'m> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'m, str>,
+    id: Option<String>,
+}
+
+impl UnderWay {
+    /// Notes what a client says. Returns whether to go on.
+    fn hear(&mut self, text: &[u8]) -> bool {
+        // What is malformed is answered by whoever reads all of it.
+        let Ok(Life { kind, id: Some(id) }) = serde_json::from_slice(text) else {
+            return true;
+        };
+        match &*kind {
+            "subscribe" => {
+                let new = self.ids.insert(id.clone());
+                if !new {
+                    self.twice = Some(id);
+                }
+                new
+            }
+            "complete" => {
+                self.ids.remove(&id);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Notes what a client is told.
+    fn say(&mut self, text: &str) {
+        // What has data is longer than it is worth to read.
+        if !text.starts_with("{\"type\":\"complete\"") && !text.starts_with("{\"type\":\"error\"") {
+            return;
+        }
+        if let Ok(Life { id: Some(id), .. }) = serde_json::from_str(text) {
+            self.ids.remove(&id);
+        }
+    }
+}
+
+fn lock(under_way: &Mutex<UnderWay>) -> MutexGuard<'_, UnderWay> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A close frame with the codes of graphql-transport-ws, which the library does not know all of.

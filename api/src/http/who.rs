@@ -1,8 +1,15 @@
 //! From the headers of a request to its operation.
 
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, USER_AGENT};
+use axum::http::request::Parts;
 
+use ipnet::IpNet;
+
+use super::forwarded;
 use crate::access::Environment;
 use crate::op::{Actor, Caller, Op, Services, USER_AGENT_CHARS_MAX};
 use crate::problem::{Answer, Problem};
@@ -82,11 +89,23 @@ impl Credentials {
     }
 }
 
-/// The other end, from the headers and the connection.
-pub(super) fn caller(headers: &HeaderMap, peer: Option<std::net::SocketAddr>) -> Caller {
+/// The other end of the connection, where there is one.
+pub(super) struct Peer(pub(super) Option<SocketAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self(info.map(|info| info.0)))
+    }
+}
+
+/// Who asks, from the headers and the connection. `proxies` may say whom they speak for.
+pub(super) fn caller(headers: &HeaderMap, peer: Option<SocketAddr>, proxies: &[IpNet]) -> Caller {
     let user_agent = text(headers, USER_AGENT).unwrap_or_default();
     Caller {
-        ip: peer.map(|peer| peer.ip()),
+        ip: peer.map(|peer| forwarded::address(headers, peer.ip(), proxies)),
         user_agent: user_agent
             .chars()
             .filter(|c| !c.is_control())

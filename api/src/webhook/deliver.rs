@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::queue::{Claimed, Due, Endpoint};
-use super::send::{Message, Outbound, Outcome};
+use super::send::{self, Message, Outcome};
 use super::signature;
 use crate::database::{Database, DatabaseError, id};
 use crate::op::Services;
+use crate::outbound::Outbound;
 use crate::seal::Seals;
 
 /// Endpoints that one process works on at once.
@@ -223,7 +224,7 @@ impl Shared {
             signature: signature::sign(secrets, &delivery.event.event_id, timestamp_s, body.as_bytes()),
             body: body.into(),
         };
-        let outcome = self.outbound.post(url, message, self.rules.attempt).await;
+        let outcome = send::post(&self.outbound, url, message, self.rules.attempt).await;
         let told = if outcome.delivered() { "delivered" } else { "failed" };
         metrics::counter!("api_webhook_attempts_total", "outcome" => told).increment(1);
         metrics::histogram!("api_webhook_attempt_seconds").record(outcome.took);

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use super::event::{Kind, heard_in};
-use super::guard::Refused;
 use super::signature;
 use crate::access::Action;
 use crate::audit;
 use crate::op::{Change, Op, Place};
+use crate::outbound::guard::Refused;
 use crate::page::{Order, Page, Paged, instant};
 use crate::problem::{Answer, Code, Problem, at_most};
 

@@ -11,12 +11,11 @@
 pub mod deliver;
 pub mod endpoint;
 pub mod event;
-pub mod guard;
 pub mod log;
 mod queue;
 mod send;
 mod signature;
 
+pub use crate::outbound::guard::{self, Guard, Resolve};
 pub use deliver::{Deliverer, Rules};
-pub use guard::{Guard, Resolve};
 pub(crate) use queue::forget_old;

@@ -2,6 +2,8 @@
 //! leads to.
 
 mod mail;
+mod oidc;
+mod operators;
 mod second_factor;
 
 use headwater_api::mail::{Mailer, Postman, Rules, Way};

@@ -6,18 +6,18 @@ use serde_json::Value;
 
 use super::*;
 
-const ENROL: &str =
+pub(crate) const ENROL: &str =
     "mutation($p: String) { totpEnrol(input: { password: $p }) { secret uri userErrors { code field } } }";
-const CONFIRM: &str = "mutation($c: String!) { totpConfirm(input: { code: $c }) { user { totpEnabledAt } recoveryCodes userErrors { code } } }";
+pub(crate) const CONFIRM: &str = "mutation($c: String!) { totpConfirm(input: { code: $c }) { user { totpEnabledAt } recoveryCodes userErrors { code } } }";
 const SECOND: &str = "mutation($x: String!, $c: String!) { signInSecondFactor(input: { challenge: $x, code: $c })
     { user { id totpEnabledAt recoveryCodesLeft hasPassword } userErrors { code field } } }";
 const DISABLE: &str = "mutation($p: String, $c: String) { totpDisable(input: { password: $p, code: $c }) { user { totpEnabledAt } userErrors { code field } } }";
 
 /// An authenticator app: RFC 6238 over what was typed into it.
-struct App(Vec<u8>);
+pub(crate) struct App(Vec<u8>);
 
 impl App {
-    fn typed(secret: &str) -> Self {
+    pub(crate) fn typed(secret: &str) -> Self {
         let (mut bits, mut count, mut bytes) = (0_u64, 0, Vec::new());
         for letter in secret.bytes() {
             let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -34,7 +34,7 @@ impl App {
     }
 
     /// What it shows so many steps from now.
-    fn shows(&self, ahead: i64) -> String {
+    pub(crate) fn shows(&self, ahead: i64) -> String {
         let step = (chrono::Utc::now().timestamp() / 30 + ahead) as u64;
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);
         let tag = hmac::sign(&key, &step.to_be_bytes());
@@ -77,7 +77,7 @@ async fn challenge(front: &Front, password: &str) -> anyhow::Result<String> {
     answer.text("/signIn/challenge")
 }
 
-async fn second(front: &Front, challenge: &str, code: &str) -> anyhow::Result<Answer> {
+pub(crate) async fn second(front: &Front, challenge: &str, code: &str) -> anyhow::Result<Answer> {
     front.nobody().ask(SECOND, json!({ "x": challenge, "c": code })).await
 }
 

@@ -61,6 +61,13 @@ async fn the_roles_of_the_api_cannot_see_past_row_level_security() -> Outcome {
     assert_eq!(people, 1, "a tenant sees its own people alone");
     for forbidden in [
         "select 1 from session",
+        "select 1 from mail",
+        "select 1 from account_link",
+        "select 1 from second_factor",
+        "select 1 from recovery_code",
+        "select 1 from sign_in_challenge",
+        "select 1 from user_identity",
+        "select 1 from seal_check",
         "select password_hash from user_account",
         "delete from audit_entry",
     ] {
