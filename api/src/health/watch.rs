@@ -69,11 +69,6 @@ impl Watch {
         }
     }
 
-    /// What has been heard so far.
-    pub(crate) fn newest(&self) -> Newest {
-        self.newest.borrow().clone()
-    }
-
     /// The next news; what came in between is left out.
     pub(crate) async fn next(&mut self) -> Newest {
         // The source above keeps the sender alive.
