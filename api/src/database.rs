@@ -128,8 +128,8 @@ impl Database {
         sqlx::query(
             "select deletes_at, (select count(*) from seal_check) from asset, session_at_the_door('', null) limit 1",
         )
-            .execute(&self.pool)
-            .await?;
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

@@ -148,7 +148,15 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     let stop = process.shutdown.clone().cancelled_owned();
     let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
     let ended = tokio::try_join!(http, rpc, seal::watch(&database, &seals, &process), async {
-        tokio::join!(watch, changes, forgetting, purging, health, deliverer.run(), postman.run());
+        tokio::join!(
+            watch,
+            changes,
+            forgetting,
+            purging,
+            health,
+            deliverer.run(),
+            postman.run()
+        );
         Ok(())
     });
     process.shutdown.cancel();

@@ -195,7 +195,9 @@ async fn authorize(State(desk): State<Arc<Desk>>, Query(asked): Query<HashMap<St
 
 async fn token(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
     // A form is written as a query is.
-    let query = format!("/?{body}").parse().map(|uri| Query::<HashMap<String, String>>::try_from_uri(&uri));
+    let query = format!("/?{body}")
+        .parse()
+        .map(|uri| Query::<HashMap<String, String>>::try_from_uri(&uri));
     let Ok(Ok(Query(form))) = query else {
         return StatusCode::BAD_REQUEST.into_response();
     };

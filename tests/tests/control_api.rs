@@ -393,6 +393,8 @@ async fn postgres_itself_shows_a_restricted_role_one_tenant_alone() -> Outcome {
             "asset",
             "audit_entry",
             "broadcast",
+            "broadcast_end",
+            "broadcast_health",
             "channel",
             "event_counter",
             "idempotency",

@@ -41,6 +41,12 @@ async fn a_revoked_key_cuts_its_live_publisher_within_a_second() -> anyhow::Resu
     let mut encoder = Source::default().push(&chain.push_url(&hall))?;
     chain.state(&hall, "live").await?;
     encoder.sends(60).await?;
+    let events = "{ webhookEvents(first: 100) { nodes { type } } }";
+    until("the broadcast can be watched", async || {
+        let told = ada.ask(events, json!({})).await.ok()?.body.to_string();
+        told.contains("BROADCAST_ACTIVE").then_some(())
+    })
+    .await?;
     let revoke =
         "mutation($id: ID!) { streamKeyRevoke(input: { id: $id }) { streamKey { state } userErrors { code } } }";
     done(&ada, revoke, json!({ "id": key })).await?;
@@ -52,7 +58,6 @@ async fn a_revoked_key_cuts_its_live_publisher_within_a_second() -> anyhow::Resu
 
     // The key lets nobody in again, and the tenant was told of everything, by whoever wrote it.
     Source::default().push(&chain.push_url(&hall))?.refused().await?;
-    let events = "{ webhookEvents(first: 100) { nodes { type } } }";
     let expected = ["STREAM_KEY_REVOKED", "BROADCAST_CONNECTED", "BROADCAST_ACTIVE"];
     until("the broadcast is told of", async || {
         let told = ada.ask(events, json!({})).await.ok()?.body.to_string();

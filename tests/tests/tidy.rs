@@ -118,7 +118,10 @@ fn outside_things_appear_only_behind_their_seam() {
         ("redis", &["headwater-platform"]),
         ("async-graphql", &["headwater-api", "headwater-tests"]),
         ("argon2", &["headwater-api"]),
-        ("jsonwebtoken", &["headwater-origin", "headwater-tests"]),
+        (
+            "jsonwebtoken",
+            &["headwater-api", "headwater-origin", "headwater-tests"],
+        ),
         ("aws-sdk-s3", &["headwater-platform"]),
         ("s3s", &["headwater", "headwater-tests"]),
         ("s3s-fs", &["headwater-tests"]),

@@ -179,12 +179,15 @@ impl Provider {
         redirect: &str,
         verifier: &str,
     ) -> Result<Tokens, Failed> {
-        let (body, authorization) = self.proof(discovery, &[
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", redirect),
-            ("code_verifier", verifier),
-        ]);
+        let (body, authorization) = self.proof(
+            discovery,
+            &[
+                ("grant_type", "authorization_code"),
+                ("code", code),
+                ("redirect_uri", redirect),
+                ("code_verifier", verifier),
+            ],
+        );
         let sent = self
             .0
             .outbound

@@ -104,6 +104,15 @@ async fn a_password_is_reset_by_a_link_that_works_once() -> Outcome {
     Ok(())
 }
 
+/// Secrets of the links to a new password that have come.
+fn resets(server: &MailServer) -> Vec<String> {
+    let taken = server.taken();
+    taken
+        .iter()
+        .filter_map(|mail| mail.secret("/reset-password").ok())
+        .collect()
+}
+
 #[tokio::test]
 async fn links_end_and_are_not_asked_for_without_end() -> Outcome {
     let server = MailServer::start().await?;
@@ -118,17 +127,23 @@ async fn links_end_and_are_not_asked_for_without_end() -> Outcome {
             "sent elsewhere",
         ),
     ] {
-        let before = server.taken().len().max(1);
+        let before = resets(&server).len();
         request_reset(&front, &email("Ada"))
             .await?
             .data("/passwordResetRequest/requested")?;
-        let secret = server.mail(before + 1).await?.secret("/reset-password")?;
+        let mut many = server.taken().len();
+        while resets(&server).len() == before {
+            many += 1;
+            server.mail(many).await?;
+        }
+        let secret = resets(&server).pop().unwrap_or_default();
         sqlx::query(change).execute(&mut connection).await?;
         let refused = reset(&front, &secret, NEW).await?;
         assert_eq!(refused.text("/passwordReset/userErrors/0/code")?, "EXPIRED", "{why}");
     }
     // A secret of one kind is none of another.
-    let confirm = server.taken()[0].secret("/verify-email")?;
+    let confirm = server.taken().iter().find_map(|mail| mail.secret("/verify-email").ok());
+    let confirm = confirm.unwrap_or_default();
     assert_eq!(
         reset(&front, &confirm, NEW)
             .await?
