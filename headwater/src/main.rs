@@ -41,6 +41,8 @@ struct Role<C: Args> {
 }
 
 #[derive(Subcommand)]
+// Read once, at the start.
+#[allow(clippy::large_enum_variant)]
 enum Command {
     /// Says whose a stream key is and what a playback id shows.
     Api(Role<headwater_api::Config>),
