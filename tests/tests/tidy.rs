@@ -243,3 +243,24 @@ fn every_make_target_is_listed_by_help() {
         );
     }
 }
+
+#[test]
+fn decision_records_have_a_number_each_and_say_it() {
+    let mut numbered: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for path in tracked().into_iter().filter(|p| p.starts_with("docs/decisions")) {
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let (number, _) = name.split_once('-').expect("a number, then words");
+        let record = text(&path).expect("a text");
+        let said = record.trim_start_matches("# ").split([':', '.']).next();
+        assert_eq!(
+            said.and_then(|said| said.parse::<u32>().ok()),
+            number.parse().ok(),
+            "{} does not begin with its number",
+            path.display()
+        );
+        if let Some(other) = numbered.insert(number.to_owned(), path.clone()) {
+            panic!("{} and {} have one number", other.display(), path.display());
+        }
+    }
+    assert!(!numbered.is_empty(), "no record was found");
+}
