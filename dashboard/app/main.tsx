@@ -7,6 +7,7 @@ import { createRoot } from 'react-dom/client'
 import { RouterProvider } from 'react-router'
 import { ToastProvider } from '../ui/toast.tsx'
 import { TooltipProvider } from '../ui/tooltip.tsx'
+import { ShownOnceDialog } from '../components/shown-once.tsx'
 import { AccountProvider } from './account.tsx'
 import { router } from './router.tsx'
 
@@ -21,6 +22,7 @@ createRoot(document.getElementById('root')!).render(
         <AccountProvider>
           <RouterProvider router={router} />
         </AccountProvider>
+        <ShownOnceDialog />
       </ToastProvider>
     </TooltipProvider>
   </StrictMode>,

@@ -1,11 +1,10 @@
-import { Download } from 'lucide-react'
 import { useState } from 'react'
+import { showOnce } from '../app/shown-once.ts'
 import { graphql } from '../graphql/index.ts'
 import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
-import { Button, buttonStyle } from '../ui/button.tsx'
+import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
-import { CodeBlock } from '../ui/copy.tsx'
 import { Dialog, DialogFoot } from '../ui/dialog.tsx'
 import { ChoiceList, Field, Input, TextArea } from '../ui/field.tsx'
 import { Notice } from '../ui/notice.tsx'
@@ -35,8 +34,13 @@ const HALVES = [
   { value: 'managed', name: 'The service keeps the private half', about: 'Sealed, and shown to nobody. Tokens are made here or over the API, with playbackTokenCreate.' },
 ] as const
 
+const showPrivateKey = (id: string, privateKey: string) => showOnce({
+  title: 'Your new private key', about: 'Save it now: the service keeps the public half alone, so nobody can show it to you again.',
+  label: 'Private key', text: privateKey, look: 'block', note: `Tokens that it signs name it as kid: ${id}`, file: { name: `${id}.pem`, type: 'application/x-pem-file' },
+})
+
 /** Makes a pair; as a replacement it has the name and algorithm of the key that it follows, and both count. */
-export function KeyDialog({ replaced, onClose, onMade }: { replaced?: { name: string; algorithm: Algorithm | null; managed?: boolean | null }; onClose: () => void; onMade: (made: { id: string; privateKey: string }) => void }) {
+export function KeyDialog({ replaced, onClose }: { replaced?: { name: string; algorithm: Algorithm | null; managed?: boolean | null }; onClose: () => void }) {
   const [name, setName] = useState(replaced?.name ?? '')
   const [algorithm, setAlgorithm] = useState<Algorithm>(replaced?.algorithm ?? 'ES256')
   const [half, setHalf] = useState<(typeof HALVES)[number]['value']>(replaced?.managed ? 'managed' : 'mine')
@@ -57,7 +61,7 @@ export function KeyDialog({ replaced, onClose, onMade }: { replaced?: { name: st
           event.preventDefault()
           const done = busy ? null : await run({ name, algorithm, ...(keeps && half === 'managed' && { managed: true }) })
           if (!done?.signingKey) return
-          if (done.privateKey) onMade({ id: done.signingKey.id, privateKey: done.privateKey })
+          if (done.privateKey) showPrivateKey(done.signingKey.id, done.privateKey)
           else toast({ title: 'The key is made' })
           onClose()
         }}
@@ -110,20 +114,6 @@ export function ImportKeyDialog({ onClose }: { onClose: () => void }) {
         </Field>
         <DialogFoot><Button onClick={onClose}>Cancel</Button><Button type="submit" tone="primary" busy={busy} disabledBecause={isPrivate && 'It is a private key.'}>Import the key</Button></DialogFoot>
       </form>
-    </Dialog>
-  )
-}
-
-/** Shows the private half the one time that it can be shown. */
-export function PrivateKeyDialog({ id, privateKey, onClose }: { id: string; privateKey: string; onClose: () => void }) {
-  return (
-    <Dialog open sticky wide onOpenChange={onClose} title="Your new private key" about="Save it now: the service keeps the public half alone, so nobody can show it to you again.">
-      <CodeBlock label="Private key" code={privateKey} />
-      <p className="quiet small">Its tokens name it as <code>kid</code>: <code>{id}</code></p>
-      <DialogFoot>
-        <a className={buttonStyle()} href={`data:application/x-pem-file;base64,${btoa(privateKey)}`} download={`${id}.pem`}><Download aria-hidden="true" />Download</a>
-        <Button tone="primary" onClick={onClose}>I have saved it</Button>
-      </DialogFoot>
     </Dialog>
   )
 }

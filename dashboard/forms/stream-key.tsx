@@ -1,10 +1,9 @@
 import { useState } from 'react'
-import { dropSecret, keepSecret } from '../app/shown-once.ts'
+import { dropSecret, keepSecret, showOnce } from '../app/shown-once.ts'
 import { graphql } from '../graphql/index.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
-import { CopyField } from '../ui/copy.tsx'
 import { Dialog, DialogFoot } from '../ui/dialog.tsx'
 import { ChoiceList, Field, Input, Select } from '../ui/field.tsx'
 import { Notice } from '../ui/notice.tsx'
@@ -45,8 +44,15 @@ const RevokeMutation = graphql(`
   }
 `)
 
+const SHOWN_NOW = 'Copy it now: it is stored only as a hash, so nobody can show it to you again.'
+
+function showKey(channelId: string, streamKeyId: string, secret: string) {
+  keepSecret(channelId, streamKeyId, secret, true)
+  showOnce({ title: 'Your new stream key', about: SHOWN_NOW, label: 'Stream key', text: secret, look: 'secret' })
+}
+
 /** Makes a key, or changes the label and expiry of one. */
-export function KeyDialog({ channelId, edited, onClose, onSecret }: { channelId: string; edited?: StreamKey; onClose: () => void; onSecret: (secret: string) => void }) {
+export function KeyDialog({ channelId, edited, onClose }: { channelId: string; edited?: StreamKey; onClose: () => void }) {
   const [label, setLabel] = useState(edited?.label ?? '')
   const [expiry, setExpiry] = useState(edited ? 'keep' : '')
   const create = useAction(CreateMutation, ({ streamKeyCreate }) => streamKeyCreate)
@@ -61,10 +67,7 @@ export function KeyDialog({ channelId, edited, onClose, onSecret }: { channelId:
     } else {
       const done = await create.run({ channelId, label, ...expiresAt })
       if (!done) return
-      if (done.streamKey && done.secret) {
-        keepSecret(channelId, done.streamKey.id, done.secret)
-        onSecret(done.secret)
-      }
+      if (done.streamKey && done.secret) showKey(channelId, done.streamKey.id, done.secret)
     }
     onClose()
   }
@@ -98,7 +101,7 @@ const OVERLAPS = [
   { value: '0', name: 'The old key stops now', about: 'For a key that has leaked.' },
 ] as const
 
-export function RotateKey({ streamKey, channelId, onClose, onSecret }: { streamKey: StreamKey; channelId: string; onClose: () => void; onSecret: (secret: string) => void }) {
+export function RotateKey({ streamKey, channelId, onClose }: { streamKey: StreamKey; channelId: string; onClose: () => void }) {
   const [overlap, setOverlap] = useState<(typeof OVERLAPS)[number]['value']>('86400')
   const { run, busy, errors } = useAction(RotateMutation, ({ streamKeyRotate }) => streamKeyRotate)
   const name = streamKey.label || streamKey.hint
@@ -111,10 +114,7 @@ export function RotateKey({ streamKey, channelId, onClose, onSecret }: { streamK
           if (busy) return
           const done = await run({ id: streamKey.id, overlapS: Number(overlap) })
           if (!done) return
-          if (done.streamKey && done.secret) {
-            keepSecret(channelId, done.streamKey.id, done.secret)
-            onSecret(done.secret)
-          }
+          if (done.streamKey && done.secret) showKey(channelId, done.streamKey.id, done.secret)
           onClose()
         }}
       >
@@ -151,15 +151,5 @@ export function RevokeKey({ streamKey, onClose }: { streamKey: StreamKey; onClos
     >
       {streamKey.inUse && <Notice tone="danger" title="A publisher is live with this key">It is disconnected within a second, and viewers see the broadcast stop.</Notice>}
     </Confirm>
-  )
-}
-
-/** Shows a secret the one time that it can be shown. */
-export function SecretDialog({ secret, onClose, what = 'stream key' }: { secret: string; onClose: () => void; what?: string }) {
-  return (
-    <Dialog open sticky onOpenChange={onClose} title={`Your new ${what}`} about="Copy it now: it is stored only as a hash, so nobody can show it to you again.">
-      <CopyField label={what.charAt(0).toUpperCase() + what.slice(1)} value={secret} secret />
-      <DialogFoot><Button tone="primary" onClick={onClose}>I have saved it</Button></DialogFoot>
-    </Dialog>
   )
 }

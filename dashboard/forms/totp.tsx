@@ -1,9 +1,9 @@
-import { Download } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
+import { showOnce } from '../app/shown-once.ts'
 import { graphql } from '../graphql/index.ts'
 import { useAction } from '../graphql/use.ts'
-import { Button, buttonStyle } from '../ui/button.tsx'
-import { CodeBlock, CopyField } from '../ui/copy.tsx'
+import { Button } from '../ui/button.tsx'
+import { CopyField } from '../ui/copy.tsx'
 import { Dialog, DialogFoot } from '../ui/dialog.tsx'
 import { Notice, Skeleton } from '../ui/notice.tsx'
 import { PasswordField } from './password.tsx'
@@ -24,13 +24,18 @@ const ReplaceMutation = graphql(`
   mutation RecoveryCodesReplace($input: RecoveryCodesReplaceInput!) { recoveryCodesReplace(input: $input) { user { id } recoveryCodes userErrors { code field message } } }
 `)
 
+const showCodes = (codes: readonly string[]) => showOnce({
+  title: 'Your recovery codes', about: 'Each signs you in once, without your phone. Keep them where you will find them without it; they are shown now and never again.',
+  label: 'Recovery codes', text: codes.join('\n'), look: 'block', file: { name: 'headwater-recovery-codes.txt', type: 'text/plain' }, done: 'I have saved them',
+})
+
 interface Flow {
   hasPassword: boolean
   onClose: () => void
 }
 
 /** Password, then the secret for the app, then a code that shows that the app has it. */
-export function EnrolDialog({ hasPassword, onClose, onCodes }: Flow & { onCodes: (codes: readonly string[]) => void }) {
+export function EnrolDialog({ hasPassword, onClose, onDone }: Flow & { onDone: () => void }) {
   const [password, setPassword] = useState('')
   const [code, setCode] = useState('')
   const [begun, setBegun] = useState<{ secret: string; uri: string } | null>(null)
@@ -46,8 +51,8 @@ export function EnrolDialog({ hasPassword, onClose, onCodes }: Flow & { onCodes:
             event.preventDefault()
             const done = confirm.busy ? null : await confirm.run({ code: code.replaceAll(/\s/gu, '') })
             if (!done) return setCode('')
-            onCodes(done.recoveryCodes ?? [])
-            onClose()
+            showCodes(done.recoveryCodes ?? [])
+            onDone()
           }}
         >
           <Suspense fallback={<Skeleton width={176} height={176} />}><QrCode text={begun.uri} label="QR code for the authenticator app" /></Suspense>
@@ -101,7 +106,7 @@ export function DisableDialog({ hasPassword, onClose, onDone }: Flow & { onDone:
   )
 }
 
-export function ReplaceCodesDialog({ hasPassword, onClose, onCodes }: Flow & { onCodes: (codes: readonly string[]) => void }) {
+export function ReplaceCodesDialog({ hasPassword, onClose, onDone }: Flow & { onDone: () => void }) {
   const [known, setKnown] = useState('')
   const { run, busy, errors } = useAction(ReplaceMutation, ({ recoveryCodesReplace }) => recoveryCodesReplace)
   return (
@@ -112,27 +117,13 @@ export function ReplaceCodesDialog({ hasPassword, onClose, onCodes }: Flow & { o
           event.preventDefault()
           const done = busy ? null : await run(hasPassword ? { password: known } : { code: known.trim() })
           if (!done) return
-          onCodes(done.recoveryCodes ?? [])
-          onClose()
+          showCodes(done.recoveryCodes ?? [])
+          onDone()
         }}
       >
         <Known hasPassword={hasPassword} value={known} onChange={setKnown} errors={errors} />
         <DialogFoot><Button onClick={onClose}>Cancel</Button><Button type="submit" tone="primary" busy={busy}>Make new codes</Button></DialogFoot>
       </form>
-    </Dialog>
-  )
-}
-
-/** Shows them the one time that they can be shown. */
-export function RecoveryCodesDialog({ codes, onClose }: { codes: readonly string[]; onClose: () => void }) {
-  const text = codes.join('\n')
-  return (
-    <Dialog open sticky onOpenChange={onClose} title="Your recovery codes" about="Each signs you in once, without your phone. Keep them where you will find them without it; they are shown now and never again.">
-      <CodeBlock label="Recovery codes" code={text} />
-      <DialogFoot>
-        <a className={buttonStyle()} href={`data:text/plain;charset=utf-8,${encodeURIComponent(`${text}\n`)}`} download="headwater-recovery-codes.txt"><Download aria-hidden="true" />Download</a>
-        <Button tone="primary" onClick={onClose}>I have saved them</Button>
-      </DialogFoot>
     </Dialog>
   )
 }

@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { showOnce } from '../app/shown-once.ts'
 import { graphql } from '../graphql/index.ts'
 import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
@@ -39,6 +40,10 @@ const UpdateMutation = graphql(`
 `)
 export const useEndpointUpdate = () => useAction(UpdateMutation, ({ webhookEndpointUpdate }) => webhookEndpointUpdate)
 
+export const showSigningSecret = (secret: string) => showOnce({
+  title: 'Your new signing secret', about: 'Copy it now, for the server that checks the signatures: nobody can show it to you again.', label: 'Signing secret', text: secret, look: 'secret',
+})
+
 export interface Endpoint {
   id: string
   url: string
@@ -48,7 +53,7 @@ export interface Endpoint {
 }
 
 /** Makes an endpoint, or changes what one is told. */
-export function EndpointDialog({ edited, onClose, onMade, onStale }: { edited?: Endpoint; onClose: () => void; onMade?: (id: string, secret: string) => void; onStale?: () => void }) {
+export function EndpointDialog({ edited, onClose, onMade, onStale }: { edited?: Endpoint; onClose: () => void; onMade?: (id: string) => void; onStale?: () => void }) {
   const [url, setUrl] = useState(edited?.url ?? '')
   const [description, setDescription] = useState(edited?.description ?? '')
   const [every, setEvery] = useState<'every' | 'some'>(edited && edited.eventTypes.length > 0 ? 'some' : 'every')
@@ -67,7 +72,8 @@ export function EndpointDialog({ edited, onClose, onMade, onStale }: { edited?: 
     } else {
       const done = await create.run(told)
       if (!done?.webhookEndpoint || !done.secret) return
-      onMade?.(done.webhookEndpoint.id, done.secret)
+      showSigningSecret(done.secret)
+      onMade?.(done.webhookEndpoint.id)
     }
     onClose()
   }

@@ -7,6 +7,11 @@ export function codeOf(error: CombinedError): string {
   return typeof code === 'string' ? code : 'INTERNAL'
 }
 
+const PASSING = ['NETWORK', 'UNAVAILABLE', 'RATE_LIMITED', 'INTERNAL']
+
+/** Whether the same question may be answered in a moment. */
+export const passes = (error: CombinedError) => PASSING.includes(codeOf(error))
+
 const SENTENCES: Record<string, string> = {
   NETWORK: 'The service could not be reached. Check your connection; this page tries again when you do.',
   UNAUTHENTICATED: 'You are signed out.',
@@ -29,11 +34,11 @@ export interface UserError {
   message: string
 }
 
-/** The messages that belong to single fields, by the last word of their path; the rest under ''. */
+/** The messages that belong to single fields, by their path in the input, with dots; the rest under ''. */
 export function byField(errors: readonly UserError[]): Record<string, string> {
   const found: Record<string, string> = {}
   for (const { field, message } of errors) {
-    const name = field?.at(-1) ?? ''
+    const name = (field?.[0] === 'input' ? field.slice(1) : field ?? []).join('.')
     // No form has a field for the version that it was opened with.
     found[name === 'expectedVersion' ? '' : name] ??= message
   }

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { type AnyVariables, type DocumentInput, useMutation } from 'urql'
-import { byField, explain, type UserError } from './errors.ts'
+import { type AnyVariables, type DocumentInput, useMutation, useQuery as useUrqlQuery, type UseQueryArgs, type UseQueryResponse } from 'urql'
+import { byField, explain, passes, type UserError } from './errors.ts'
 
 interface Payload { userErrors: readonly UserError[] }
 
@@ -15,6 +15,32 @@ export interface Action<Data, Input> {
   run: (input: Input) => Promise<Data | null>
   /** Runs it for a dialog that only asks whether it worked: resolves to a sentence, or null. */
   attempt: (input: Input) => Promise<string | null>
+}
+
+const AGAIN_AFTER_MS = 2_000
+const AGAIN_TIMES_MAX = 6
+
+/**
+ * urql's `useQuery`, except that a refresh that fails takes nothing away: what was read last stays on the page while the service does
+ * not answer, with whatever people have open on it, and is asked for again, at growing intervals.
+ */
+export function useQuery<Data, Variables extends AnyVariables = AnyVariables>(args: UseQueryArgs<Variables, Data>): UseQueryResponse<Data, Variables> {
+  const [state, again] = useUrqlQuery(args)
+  const read = useRef<{ key: number; data: Data } | null>(null)
+  const key = state.operation?.key
+  if (state.data !== undefined && !state.error && key !== undefined) read.current = { key, data: state.data }
+  // Between a failure and the next answer there is neither data nor an error.
+  const nothing = state.error ? passes(state.error) : state.data === undefined
+  const kept = nothing && read.current && read.current.key === key ? read.current.data : undefined
+  const times = useRef(0)
+  if (!state.error && state.data !== undefined) times.current = 0
+  const failed = kept === undefined ? undefined : state.error
+  useEffect(() => {
+    if (!failed || times.current >= AGAIN_TIMES_MAX) return
+    const timer = setTimeout(() => again({ requestPolicy: 'network-only' }), AGAIN_AFTER_MS * 2 ** times.current++)
+    return () => clearTimeout(timer)
+  }, [failed, again])
+  return [kept === undefined ? state : { ...state, data: kept }, again]
 }
 
 /** Runs `act` each time that `value`, once known, has become another. */

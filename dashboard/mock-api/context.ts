@@ -12,6 +12,8 @@ export interface World {
   /** Operation names that fail, with the code that they fail with, once each. */
   failures: Map<string, string>
   origin: string
+  /** Ends every subscription's connection, as a network does. */
+  cut: () => void
   /** The schema that answers: the whole one, or an older service's. */
   schema: GraphQLSchema
 }
@@ -70,7 +72,7 @@ export class Refusal extends Error {
   readonly userErrors: UserError[]
   constructor(code: string, field: string | null, message: string) {
     super(message)
-    this.userErrors = [{ code, field: field ? ['input', field] : null, message, docsUrl: `https://docs.example.com/errors/${code.toLowerCase()}` }]
+    this.userErrors = [{ code, field: field ? ['input', ...field.split('.')] : null, message, docsUrl: `https://docs.example.com/errors/${code.toLowerCase()}` }]
   }
 }
 

@@ -41,7 +41,7 @@ const mutations = Object.fromEntries(Object.entries({ ...accountMutations, ...me
 const root = { ...queries, ...signingQueries, ...webhookQueries, ...mutations, ...subscriptions }
 
 export function createMock(sdl: string): Mock {
-  const world: World = { store: seed(), bus: new EventEmitter().setMaxListeners(0), latencyMs: 0, failures: new Map(), origin: '', schema: buildSchema(sdl) }
+  const world: World = { store: seed(), bus: new EventEmitter().setMaxListeners(0), latencyMs: 0, failures: new Map(), origin: '', schema: buildSchema(sdl), cut: () => { for (const client of sockets.clients) client.terminate() } }
   const stopHealth = startHealth(world)
   const sockets = new WebSocketServer({ noServer: true })
   useServer({
@@ -61,7 +61,7 @@ export function createMock(sdl: string): Mock {
     upgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request)),
     close: () => {
       stopHealth()
-      for (const client of sockets.clients) client.terminate()
+      world.cut()
       sockets.close()
     },
   }
@@ -144,12 +144,14 @@ interface Control {
   fail?: { operation: string; code: string }
   /** A channel, by id or title, and what its encoder does. */
   simulate?: { channel: string; act: Simulated; code?: string }
+  /** Cuts the connections of all subscriptions. */
+  cut?: boolean
   /** Opens a session as this person; the answer sets the cookie. */
   signIn?: string
 }
 
 async function control(sdl: string, world: World, request: IncomingMessage, response: ServerResponse) {
-  const { reset, without, latencyMs, fail, simulate: act, signIn } = JSON.parse(await bodyOf(request)) as Control
+  const { reset, without, latencyMs, fail, simulate: act, cut, signIn } = JSON.parse(await bodyOf(request)) as Control
   if (reset) Object.assign(world, { store: seed(), latencyMs: 0, failures: new Map(), schema: buildSchema(sdl) })
   if (without) world.schema = schemaWithout(sdl, without)
   if (latencyMs !== undefined) world.latencyMs = latencyMs
@@ -159,6 +161,7 @@ async function control(sdl: string, world: World, request: IncomingMessage, resp
     if (!channel) return send(response, 404, 'no such channel', 'text/plain')
     simulate[act.act](world, channel, act.code ?? '')
   }
+  if (cut) world.cut()
   if (signIn) {
     const user = world.store.users.find(({ email }) => email === signIn)!
     openSession(contextOf(world, request, {}, (value) => response.setHeader('Set-Cookie', `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax`)), user)

@@ -43,6 +43,11 @@ export const simulate = {
     Object.assign(channel, { state: channel.disabled ? 'DISABLED' : 'OFFLINE', broadcastId: null })
     changed(world, channel)
   },
+  viewers(world: World, channel: Channel) {
+    const broadcast = world.store.broadcasts.find((row) => row.id === channel.broadcastId)
+    if (broadcast) broadcast.viewers += 1
+    changed(world, channel)
+  },
   issue(world: World, channel: Channel, code: string) {
     const broadcast = world.store.broadcasts.find((row) => row.id === channel.broadcastId)
     const issue = ISSUES[code]

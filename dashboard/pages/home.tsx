@@ -1,9 +1,9 @@
 import { Navigate } from 'react-router'
-import { useQuery } from 'urql'
 import { lastPlace } from '../app/last-place.ts'
 import { paths, placePaths } from '../app/paths.ts'
 import { FullPageError, FullPageSpinner } from '../components/full-page.tsx'
 import { graphql } from '../graphql/index.ts'
+import { useQuery } from '../graphql/use.ts'
 
 const HomeQuery = graphql(`
   query Home { me { id memberships { tenant { id slug } } } }

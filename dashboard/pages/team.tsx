@@ -1,19 +1,18 @@
 import { Ellipsis, Mail, Plus, Users } from 'lucide-react'
 import { useState } from 'react'
-import { useQuery } from 'urql'
 import { paths } from '../app/paths.ts'
 import { usePlace } from '../app/place.tsx'
+import { showOnce } from '../app/shown-once.ts'
 import { ListSearch, ListTable, useListState } from '../components/list.tsx'
 import { Page } from '../components/page.tsx'
 import { roleName, ROLES, type Role } from '../components/roles.ts'
 import { graphql, type ResultOf } from '../graphql/index.ts'
 import { useServed } from '../graphql/served.ts'
-import { useAction } from '../graphql/use.ts'
+import { useAction, useQuery } from '../graphql/use.ts'
 import { Avatar, Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
 import { Confirm } from '../ui/confirm.tsx'
-import { CopyField } from '../ui/copy.tsx'
 import { Dialog, DialogFoot } from '../ui/dialog.tsx'
 import { ChoiceList, Field, Input, Select } from '../ui/field.tsx'
 import { count } from '../ui/format.ts'
@@ -145,14 +144,13 @@ export default function TeamPage() {
 function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
   const { can } = usePlace()
   const [withdrawing, setWithdrawing] = useState<Invitation | null>(null)
-  const [link, setLink] = useState<LinkMade | null>(null)
   const served = useServed()
   const toast = useToast()
   const withdraw = useAction(WithdrawMutation, ({ invitationRevoke }) => invitationRevoke)
   const resend = useAction(ResendMutation, ({ invitationResend }) => invitationResend)
   const again = async ({ id, email }: Invitation) => {
     const done = await resend.run({ id })
-    if (done?.secret) setLink({ email, secret: done.secret, mailed: done.mailed })
+    if (done?.secret) showLink(email, done.secret, done.mailed)
     else toast({ tone: 'danger', title: 'The invitation could not be sent again' })
   }
   return (
@@ -182,7 +180,6 @@ function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
           </tr>
         ))}
       />
-      {link && <LinkDialog {...link} onClose={() => setLink(null)} />}
       <Confirm
         open={withdrawing !== null}
         onOpenChange={() => setWithdrawing(null)}
@@ -195,32 +192,19 @@ function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
   )
 }
 
-interface LinkMade { email: string; secret: string; mailed: boolean }
-
 /** The link of an invitation, the one time that it is shown. */
-function LinkDialog({ email, secret, mailed, onClose }: LinkMade & { onClose: () => void }) {
-  return (
-    <Dialog
-      open
-      sticky
-      onOpenChange={onClose}
-      title={`${email} is invited`}
-      about={mailed ? 'The link is on its way by e-mail. You can hand it over yourself as well: it is shown now and never again.' : 'Hand this link over: it is shown now and never again.'}
-    >
-      <CopyField label="Invitation link" value={new URL(paths.invitation(secret), location.origin).href} />
-      <p className="quiet small">It lets in whoever signs in with that address, once, within seven days.</p>
-      <DialogFoot><Button tone="primary" onClick={onClose}>Done</Button></DialogFoot>
-    </Dialog>
-  )
-}
+const showLink = (email: string, secret: string, mailed: boolean) => showOnce({
+  title: `${email} is invited`,
+  about: mailed ? 'The link is on its way by e-mail. You can hand it over yourself as well: it is shown now and never again.' : 'Hand this link over: it is shown now and never again.',
+  label: 'Invitation link', text: new URL(paths.invitation(secret), location.origin).href, look: 'line',
+  note: 'It lets in whoever signs in with that address, once, within seven days.', done: 'Done',
+})
 
 function InviteDialog({ onClose }: { onClose: () => void }) {
   const { viewer } = usePlace()
   const [email, setEmail] = useState('')
   const [role, setRole] = useState<Role>('DEVELOPER')
-  const [link, setLink] = useState<LinkMade | null>(null)
   const { run, busy, errors } = useAction(InviteMutation, ({ invitationCreate }) => invitationCreate)
-  if (link) return <LinkDialog {...link} onClose={onClose} />
   return (
     <Dialog open onOpenChange={onClose} title={`Invite to ${viewer.tenant.name}`}>
       <form
@@ -228,8 +212,9 @@ function InviteDialog({ onClose }: { onClose: () => void }) {
         onSubmit={async (event) => {
           event.preventDefault()
           const done = busy ? null : await run({ email, role })
-          if (done?.secret) setLink({ email, secret: done.secret, mailed: done.mailed ?? false })
-          else if (done) onClose()
+          if (!done) return
+          if (done.secret) showLink(email, done.secret, done.mailed)
+          onClose()
         }}
       >
         {errors[''] && <Notice tone="danger">{errors['']}</Notice>}

@@ -1,14 +1,13 @@
 import '../ui/table.css'
 import { KeyRound, Plus } from 'lucide-react'
 import { useState } from 'react'
-import { useQuery } from 'urql'
 import { type Action, usePlace } from '../app/place.tsx'
+import { showOnce } from '../app/shown-once.ts'
 import { ListTable, useListState } from '../components/list.tsx'
 import { Page } from '../components/page.tsx'
 import { EXPIRIES, expiryDate } from '../forms/expiry.ts'
-import { SecretDialog } from '../forms/stream-key.tsx'
 import { graphql } from '../graphql/index.ts'
-import { useAction } from '../graphql/use.ts'
+import { useAction, useQuery } from '../graphql/use.ts'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
@@ -49,7 +48,6 @@ export default function TokensPage() {
   const list = useListState()
   const toast = useToast()
   const [creating, setCreating] = useState(false)
-  const [secret, setSecret] = useState<string | null>(null)
   const [revoking, setRevoking] = useState<{ id: string; name: string } | null>(null)
   const [{ data, fetching, error }, again] = useQuery({ query: TokensQuery, variables: list.page, requestPolicy: 'cache-and-network' })
   const revoke = useAction(RevokeMutation, ({ apiTokenRevoke }) => apiTokenRevoke)
@@ -88,8 +86,7 @@ export default function TokensPage() {
       <Card title="Try one" about="A first request, from any shell.">
         <CodeBlock label="curl command" code={`curl ${location.origin}/graphql \\\n  -H "Authorization: Bearer $HEADWATER_TOKEN" \\\n  -H "Content-Type: application/json" \\\n  -d '{"query":"{ channels(first: 10) { nodes { id title state } } }"}'`} />
       </Card>
-      {creating && <CreateDialog onClose={() => setCreating(false)} onSecret={setSecret} />}
-      {secret && <SecretDialog what="API token" secret={secret} onClose={() => setSecret(null)} />}
+      {creating && <CreateDialog onClose={() => setCreating(false)} />}
       <Confirm
         open={revoking !== null}
         onOpenChange={() => setRevoking(null)}
@@ -114,7 +111,7 @@ const GROUPS: readonly { name: string; prefix: string }[] = [
 /** What is neither looking nor changing. */
 const SINGLE: readonly (readonly [Action, string])[] = [['PLAYBACK_TOKEN_CREATE', 'Make tokens'], ['VIEWER_REVOKE', 'Revoke viewers']]
 
-function CreateDialog({ onClose, onSecret }: { onClose: () => void; onSecret: (secret: string) => void }) {
+function CreateDialog({ onClose }: { onClose: () => void }) {
   const { viewer, place } = usePlace()
   const [name, setName] = useState('')
   const [environment, setEnvironment] = useState<'LIVE' | 'TEST'>(place.environment === 'live' ? 'LIVE' : 'TEST')
@@ -130,7 +127,7 @@ function CreateDialog({ onClose, onSecret }: { onClose: () => void; onSecret: (s
           event.preventDefault()
           const done = busy ? null : await run({ name, environment, actions: [...actions], expiresAt: expiryDate(expiry) })
           if (!done) return
-          if (done.secret) onSecret(done.secret)
+          if (done.secret) showOnce({ title: 'Your new API token', about: 'Copy it now: it is stored only as a hash, so nobody can show it to you again.', label: 'API token', text: done.secret, look: 'secret' })
           onClose()
         }}
       >

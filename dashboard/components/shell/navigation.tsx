@@ -4,6 +4,7 @@ import { useMutation } from 'urql'
 import { useAccount } from '../../app/account.tsx'
 import { paths, placePaths, type PlacePaths } from '../../app/paths.ts'
 import { type Action, usePlace } from '../../app/place.tsx'
+import { forgetSecrets } from '../../app/shown-once.ts'
 import { chooseTheme, type Theme, useTheme } from '../../app/theme.ts'
 import { graphql } from '../../graphql/index.ts'
 import { Avatar, Kbd } from '../../ui/badge.tsx'
@@ -62,6 +63,7 @@ export function useSignOut() {
   const navigate = useNavigate()
   return async () => {
     await signOut({})
+    forgetSecrets()
     // Away first: the page that was left would ask to come back to it.
     await navigate(paths.signIn())
     reset()

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import { DisableDialog, EnrolDialog, RecoveryCodesDialog, ReplaceCodesDialog } from '../../forms/totp.tsx'
+import { DisableDialog, EnrolDialog, ReplaceCodesDialog } from '../../forms/totp.tsx'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card, Setting } from '../../ui/card.tsx'
@@ -11,10 +11,10 @@ const FEW_CODES = 3
 
 export function SecondFactor({ enabledAt, codesLeft, hasPassword, onDone }: { enabledAt: string | null; codesLeft: number; hasPassword: boolean; onDone: () => void }) {
   const [doing, setDoing] = useState<'enrol' | 'disable' | 'replace' | null>(null)
-  const [codes, setCodes] = useState<readonly string[] | null>(null)
   const toast = useToast()
   const close = () => setDoing(null)
-  const flow = { hasPassword, onClose: close }
+  const finish = () => { close(); onDone() }
+  const flow = { hasPassword, onClose: close, onDone: finish }
   return (
     <Card title="Second factor" about="A code of an app on your phone, asked for when you sign in: a password that somebody has found is not enough then.">
       <Setting
@@ -29,10 +29,9 @@ export function SecondFactor({ enabledAt, codesLeft, hasPassword, onDone }: { en
         </Setting>
       )}
       {enabledAt && codesLeft < FEW_CODES && <Notice tone="warn">Make new recovery codes before you run out of them.</Notice>}
-      {doing === 'enrol' && <EnrolDialog {...flow} onCodes={(made) => { setCodes(made); onDone() }} />}
-      {doing === 'replace' && <ReplaceCodesDialog {...flow} onCodes={(made) => { setCodes(made); onDone() }} />}
-      {doing === 'disable' && <DisableDialog {...flow} onDone={() => { close(); toast({ title: 'The second factor is off' }); onDone() }} />}
-      {codes && <RecoveryCodesDialog codes={codes} onClose={() => setCodes(null)} />}
+      {doing === 'enrol' && <EnrolDialog {...flow} />}
+      {doing === 'replace' && <ReplaceCodesDialog {...flow} />}
+      {doing === 'disable' && <DisableDialog {...flow} onDone={() => { finish(); toast({ title: 'The second factor is off' }) }} />}
     </Card>
   )
 }

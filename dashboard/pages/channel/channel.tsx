@@ -1,13 +1,13 @@
 import { useEffect, useRef } from 'react'
 import { NavLink, useParams } from 'react-router'
-import { useQuery, useSubscription } from 'urql'
+import { useSubscription } from 'urql'
 import { usePlace } from '../../app/place.tsx'
 import { ChannelBadge } from '../../components/channel-state.tsx'
 import { NotFound } from '../../components/full-page.tsx'
 import { Page } from '../../components/page.tsx'
 import { explain } from '../../graphql/errors.ts'
 import { graphql } from '../../graphql/index.ts'
-import { useChange } from '../../graphql/use.ts'
+import { useChange, useQuery } from '../../graphql/use.ts'
 import { Button } from '../../ui/button.tsx'
 import { Notice, Skeleton } from '../../ui/notice.tsx'
 import { useToast } from '../../ui/toast.tsx'
@@ -90,6 +90,7 @@ function useLiveToast(title: string | undefined, state: string | undefined) {
   const toast = useToast()
   const before = useRef<string>(undefined)
   useEffect(() => {
+    if (!state) return
     if (state === 'LIVE' && before.current && before.current !== 'LIVE') toast({ title: before.current === 'RECONNECTING' ? `${title} is back` : `${title} is live` })
     before.current = state
   }, [state, title, toast])

@@ -2,7 +2,7 @@ import '../../ui/table.css'
 import { lazy, Suspense } from 'react'
 import { Link } from 'react-router'
 import { usePlace } from '../../app/place.tsx'
-import { keptSecret } from '../../app/shown-once.ts'
+import { keptSecret, seeSecret } from '../../app/shown-once.ts'
 import { type FragmentOf, graphql, readFragment } from '../../graphql/index.ts'
 import { Card } from '../../ui/card.tsx'
 import { CodeBlock, CopyField } from '../../ui/copy.tsx'
@@ -31,6 +31,7 @@ export function Encoders({ channel, brief }: { channel: FragmentOf<typeof Encode
   const { id, title, latencyMode, bitrateMaxBps, ingest, keys } = readFragment(EncodersFragment, channel)
   const kept = keptSecret(id)
   const key = kept?.secret ?? PLACEHOLDER_KEY
+  const seen = () => seeSecret(id)
   const address = ingest.rtmps ?? ingest.rtmp
   const settings = encoderSettings(latencyMode, bitrateMaxBps)
   const list = (
@@ -43,8 +44,8 @@ export function Encoders({ channel, brief }: { channel: FragmentOf<typeof Encode
       <CopyField label="Server" value={address} />
       {kept ? (
         <>
-          <CopyField key={kept.secret} label="Stream key" value={kept.secret} secret />
-          <Notice tone="warn">Copy the key now. It is shown until you leave this page, and never again.</Notice>
+          <CopyField key={kept.secret} label="Stream key" value={kept.secret} secret onSeen={seen} />
+          <Notice tone="warn">Copy the key now. It is shown until the dashboard is closed or loaded again, and never after that.</Notice>
         </>
       ) : (
         <Notice>
@@ -77,7 +78,7 @@ export function Encoders({ channel, brief }: { channel: FragmentOf<typeof Encode
               id: 'ffmpeg', name: 'ffmpeg', content: (
                 <div className="stack gap-3">
                   <p>Sends a file as if it were live. Replace <code>input.mp4</code>{kept ? '' : ' and the key'}.</p>
-                  <CodeBlock label="ffmpeg command" code={ffmpegCommand(address, key, latencyMode, bitrateMaxBps)} />
+                  <CodeBlock label="ffmpeg command" code={ffmpegCommand(address, key, latencyMode, bitrateMaxBps)} onSeen={seen} />
                 </div>
               ),
             },
@@ -87,7 +88,7 @@ export function Encoders({ channel, brief }: { channel: FragmentOf<typeof Encode
                   {kept && <Suspense fallback={<Skeleton width={176} height={176} />}><QrCode text={larixLink(title, address, key)} label="Larix settings as a QR code" /></Suspense>}
                   <ol className="encoder-steps" style={{ flex: '1 1 260px' }}>
                     {kept && <li><span>Scan the code with the phone that has Larix Broadcaster, and skip the next step.</span></li>}
-                    <li><div className="stack gap-2"><span><strong>Settings › Connections › New connection</strong>, URL:</span><CodeBlock label="Larix URL" code={`${address}/${key}`} /></div></li>
+                    <li><div className="stack gap-2"><span><strong>Settings › Connections › New connection</strong>, URL:</span><CodeBlock label="Larix URL" code={`${address}/${key}`} onSeen={seen} /></div></li>
                     <li><span><strong>Settings › Video</strong>: keyframe interval <strong>2</strong>, H.264; <strong>Audio</strong>: AAC, 48 kHz.</span></li>
                     <li><span>Press the red button.</span></li>
                   </ol>

@@ -1,12 +1,11 @@
 import { Ellipsis, KeyRound, Plus } from 'lucide-react'
 import { useState } from 'react'
-import { useQuery } from 'urql'
 import { usePlace } from '../../app/place.tsx'
-import { KeyDialog, RevokeKey, RotateKey, SecretDialog } from '../../forms/stream-key.tsx'
+import { KeyDialog, RevokeKey, RotateKey } from '../../forms/stream-key.tsx'
 import { ListTable } from '../../components/list.tsx'
 import { graphql, type ResultOf } from '../../graphql/index.ts'
 import { type ChannelState, onAir } from '../../components/channel-state.tsx'
-import { useChange } from '../../graphql/use.ts'
+import { useChange, useQuery } from '../../graphql/use.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
@@ -39,7 +38,6 @@ export function KeysTab({ channelId, state }: { channelId: string; state: Channe
   const { can, refused } = usePlace()
   const [all, setAll] = useState(false)
   const [doing, setDoing] = useState<Doing>(null)
-  const [secret, setSecret] = useState<string | null>(null)
   const [{ data, fetching, error }, again] = useQuery({ query: KeysQuery, variables: { id: channelId, includeInactive: all }, requestPolicy: 'cache-and-network' })
   useChange(state, () => again({ requestPolicy: 'network-only' }))
   const keys = (data?.channel?.streamKeys.nodes ?? []).map((key): Key => ({ ...key, inUse: key.inUse ?? (onAir(state) && usedNow(key.lastUsedAt)) }))
@@ -88,11 +86,10 @@ export function KeysTab({ channelId, state }: { channelId: string; state: Channe
         />
         <div className="card-foot" style={{ justifyContent: 'flex-start' }}><Check checked={all} onChange={setAll}>Show expired and revoked keys</Check></div>
       </Card>
-      {doing?.what === 'create' && <KeyDialog channelId={channelId} onClose={close} onSecret={setSecret} />}
-      {doing?.what === 'edit' && <KeyDialog channelId={channelId} edited={doing.key} onClose={close} onSecret={setSecret} />}
-      {doing?.what === 'rotate' && <RotateKey streamKey={doing.key} channelId={channelId} onClose={close} onSecret={setSecret} />}
+      {doing?.what === 'create' && <KeyDialog channelId={channelId} onClose={close} />}
+      {doing?.what === 'edit' && <KeyDialog channelId={channelId} edited={doing.key} onClose={close} />}
+      {doing?.what === 'rotate' && <RotateKey streamKey={doing.key} channelId={channelId} onClose={close} />}
       {doing?.what === 'revoke' && <RevokeKey streamKey={doing.key} onClose={close} />}
-      {secret && <SecretDialog secret={secret} onClose={() => setSecret(null)} />}
     </>
   )
 }

@@ -1,10 +1,10 @@
 import { Ellipsis, FileKey, Plus, Upload } from 'lucide-react'
 import { useState } from 'react'
-import { useQuery } from 'urql'
 import { usePlace } from '../../app/place.tsx'
 import { ListTable, useListState } from '../../components/list.tsx'
-import { ImportKeyDialog, KeyDialog, PrivateKeyDialog, RevokeSigningKey } from '../../forms/signing-key.tsx'
+import { ImportKeyDialog, KeyDialog, RevokeSigningKey } from '../../forms/signing-key.tsx'
 import { graphql, type ResultOf } from '../../graphql/index.ts'
+import { useQuery } from '../../graphql/use.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
@@ -35,7 +35,6 @@ export function SigningKeys() {
   const { can, refused } = usePlace()
   const list = useListState()
   const [doing, setDoing] = useState<Doing>(null)
-  const [made, setMade] = useState<{ id: string; privateKey: string } | null>(null)
   const [{ data, fetching, error }, again] = useQuery({ query: KeysQuery, variables: list.page, requestPolicy: 'cache-and-network' })
   const keys = data?.signingKeys
   const working = keys?.nodes.filter(({ revokedAt }) => !revokedAt) ?? []
@@ -88,7 +87,7 @@ export function SigningKeys() {
           ))}
         />
       </Card>
-      {(doing?.what === 'create' || doing?.what === 'rotate') && <KeyDialog {...(doing.what === 'rotate' && { replaced: doing.key })} onClose={close} onMade={setMade} />}
+      {(doing?.what === 'create' || doing?.what === 'rotate') && <KeyDialog {...(doing.what === 'rotate' && { replaced: doing.key })} onClose={close} />}
       {doing?.what === 'import' && <ImportKeyDialog onClose={close} />}
       {doing?.what === 'revoke' && <RevokeSigningKey signingKey={doing.key} last={onlyOne} onClose={close} />}
       {doing?.what === 'show' && (
@@ -96,7 +95,6 @@ export function SigningKeys() {
           <CodeBlock label="Public key" code={doing.key.publicKey} />
         </Dialog>
       )}
-      {made && <PrivateKeyDialog id={made.id} privateKey={made.privateKey} onClose={() => setMade(null)} />}
     </>
   )
 }

@@ -1,16 +1,14 @@
 import { Send } from 'lucide-react'
 import { useState } from 'react'
 import { useNavigate, useParams } from 'react-router'
-import { useQuery } from 'urql'
 import { usePlace } from '../../app/place.tsx'
 import { EndpointBadge } from '../../components/endpoint-badge.tsx'
 import { NotFound } from '../../components/full-page.tsx'
 import { Page } from '../../components/page.tsx'
-import { SecretDialog } from '../../forms/stream-key.tsx'
-import { EndpointDialog, typeName, useEndpointUpdate } from '../../forms/webhook-endpoint.tsx'
+import { EndpointDialog, showSigningSecret, typeName, useEndpointUpdate } from '../../forms/webhook-endpoint.tsx'
 import { explain } from '../../graphql/errors.ts'
 import { graphql } from '../../graphql/index.ts'
-import { useAction } from '../../graphql/use.ts'
+import { useAction, useQuery } from '../../graphql/use.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card, Facts, Setting } from '../../ui/card.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
@@ -57,7 +55,6 @@ export default function WebhookPage() {
   const navigate = useNavigate()
   const toast = useToast()
   const [doing, setDoing] = useState<'edit' | 'rotate' | 'disable' | 'delete' | null>(null)
-  const [secret, setSecret] = useState<string | null>(null)
   const [sent, setSent] = useState(0)
   const refusal = refused('WEBHOOK_READ', 'see webhooks')
   const [{ data, error }, again] = useQuery({ query: WebhookQuery, variables: { id }, requestPolicy: 'cache-and-network', pause: Boolean(refusal) })
@@ -108,7 +105,6 @@ export default function WebhookPage() {
         </Card>
       )}
       {doing === 'edit' && <EndpointDialog edited={endpoint} onClose={close} onStale={() => { close(); again({ requestPolicy: 'network-only' }) }} />}
-      {secret && <SecretDialog what="signing secret" secret={secret} onClose={() => setSecret(null)} />}
       <Confirm
         open={doing === 'rotate'}
         onOpenChange={close}
@@ -119,7 +115,7 @@ export default function WebhookPage() {
         onConfirm={async () => {
           const done = await rotate.run({ id })
           if (!done) return Object.values(rotate.errors)[0] ?? 'It did not work.'
-          if (done.secret) setSecret(done.secret)
+          if (done.secret) showSigningSecret(done.secret)
           return null
         }}
       />

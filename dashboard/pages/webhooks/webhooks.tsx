@@ -1,14 +1,13 @@
 import { Plus, Webhook } from 'lucide-react'
 import { useState } from 'react'
 import { Link, useNavigate } from 'react-router'
-import { useQuery } from 'urql'
 import { usePlace } from '../../app/place.tsx'
 import { EndpointBadge } from '../../components/endpoint-badge.tsx'
 import { ListTable, useListState } from '../../components/list.tsx'
 import { Page } from '../../components/page.tsx'
-import { SecretDialog } from '../../forms/stream-key.tsx'
 import { EndpointDialog } from '../../forms/webhook-endpoint.tsx'
 import { graphql } from '../../graphql/index.ts'
+import { useQuery } from '../../graphql/use.ts'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
 import { count } from '../../ui/format.ts'
@@ -30,7 +29,6 @@ export default function WebhooksPage() {
   const list = useListState()
   const navigate = useNavigate()
   const [creating, setCreating] = useState(false)
-  const [made, setMade] = useState<{ id: string; secret: string } | null>(null)
   const refusal = refused('WEBHOOK_READ', 'see webhooks')
   const [{ data, fetching, error }, again] = useQuery({ query: WebhooksQuery, variables: list.page, requestPolicy: 'cache-and-network', pause: Boolean(refusal) })
   if (refusal) return <Page title="Webhooks"><Notice tone="warn">{refusal}</Notice></Page>
@@ -66,8 +64,7 @@ export default function WebhooksPage() {
           ))}
         />
       </Card>
-      {creating && <EndpointDialog onClose={() => setCreating(false)} onMade={(id, secret) => setMade({ id, secret })} />}
-      {made && <SecretDialog what="signing secret" secret={made.secret} onClose={() => void navigate(to.webhook(made.id))} />}
+      {creating && <EndpointDialog onClose={() => setCreating(false)} onMade={(id) => void navigate(to.webhook(id))} />}
     </Page>
   )
 }
