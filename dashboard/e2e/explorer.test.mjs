@@ -45,6 +45,20 @@ test('it completes, runs, subscribes and keeps nothing, and the browser refuses 
   await context.close()
 })
 
+test('requests of one environment do not show in another', async () => {
+  const { page, problems, context } = await farm.open({ as: 'ada@example.com' })
+  await page.goto(`${HOME}/explorer`)
+  await editor(page).waitFor()
+  await write(page, 'query OfNorthlight { channels { totalCount } }')
+  await page.getByRole('tab', { name: 'OfNorthlight' }).waitFor()
+  await page.getByRole('navigation', { name: 'Environment' }).getByRole('link', { name: 'Test' }).click()
+  await page.getByRole('link', { name: 'API explorer' }).click()
+  await page.getByRole('tab', { name: 'Channels' }).waitFor()
+  assert.equal(await page.getByText('OfNorthlight').count(), 0, 'live requests in the test environment')
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
 test('no other page loads it', async () => {
   const manifest = JSON.parse(readFileSync(new URL('../dist/.vite/manifest.json', import.meta.url), 'utf8'))
   const { file } = manifest['pages/explorer/graphiql.tsx']

@@ -14,6 +14,7 @@ const Editor = lazy(() => import('./graphiql.tsx'))
 export default function ExplorerPage() {
   const { place, viewer, uncached } = usePlace()
   const theme = useTheme()
+  const scope = `${viewer.user?.id}/${viewer.tenant.id}/${place.environment}`
   // Held in memory alone: a token in storage would outlive the visit.
   const [token, setToken] = useState<string | null>(null)
   const program = useMemo(() => (token?.trim() ? createTokenClient(token.trim()) : null), [token])
@@ -31,7 +32,7 @@ export default function ExplorerPage() {
           <span className="quiet small">GraphiQL: Ctrl-Space completes, Ctrl-Enter runs.</span>
         </div>
         <Suspense fallback={<div className="explorer"><Skeleton height={560} /></div>}>
-          <Editor key={`${viewer.tenant.id}/${place.environment}`} client={token === null ? uncached : program?.client ?? null} theme={theme} />
+          <Editor key={scope} scope={scope} client={token === null ? uncached : program?.client ?? null} theme={theme} />
         </Suspense>
       </Card>
     </Page>

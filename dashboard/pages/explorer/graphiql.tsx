@@ -1,8 +1,9 @@
 import 'graphiql/style.css'
 import './graphiql.css'
+import { StorageContextProvider, useStorage } from '@graphiql/react'
 import { GraphiQL } from 'graphiql'
 import type { ExecutionResult } from 'graphql'
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import type { AnyVariables, Client, OperationResult } from 'urql'
 import type { Theme } from '../../app/theme.ts'
 import { explain } from '../../graphql/errors.ts'
@@ -17,9 +18,20 @@ const answerOf = ({ data, error }: OperationResult) => (({
   ...(error && { errors: error.graphQLErrors.length > 0 ? error.graphQLErrors.map(({ message, path, extensions }) => ({ message, path, extensions })) : [{ message: explain(error) }] }),
 }) as ExecutionResult)
 
-/** Requests and their variables may hold secrets: they are kept in memory, and gone when the page is loaded again. */
-function memory(): Storage {
-  const kept = new Map<string, string>()
+const SCOPE = 'scope'
+let latest: { scope: string; storage: Storage } | null = null
+
+/**
+ * Requests and their variables may hold secrets: they are kept in memory, for one person in one tenant and environment, and gone when
+ * the page is loaded again.
+ */
+function memoryOf(scope: string): Storage {
+  const kept = new Map([[`graphiql:${SCOPE}`, scope]])
+  latest = latest?.scope === scope ? latest : { scope, storage: storageOn(kept) }
+  return latest.storage
+}
+
+function storageOn(kept: Map<string, string>): Storage {
   return {
     get length() { return kept.size },
     clear: () => kept.clear(),
@@ -28,6 +40,11 @@ function memory(): Storage {
     removeItem: (key) => void kept.delete(key),
     setItem: (key, value) => void kept.set(key, value),
   }
+}
+
+/** GraphiQL has one storage for the whole page, which it changes after it has read from it: until it has, it does not begin. */
+function Once({ scope, children }: { scope: string; children: ReactNode }) {
+  return useStorage()?.get(SCOPE) === scope ? children : null
 }
 
 const DARK = matchMedia('(prefers-color-scheme: dark)')
@@ -50,9 +67,9 @@ function nameEditors(place: HTMLElement): () => void {
   return () => observer.disconnect()
 }
 
-/** `client` runs the requests; null while there is no token to run them with. */
-export default function Editor({ client, theme }: { client: Client | null; theme: Theme }) {
-  const [storage] = useState(memory)
+/** `client` runs the requests; null while there is no token to run them with. `scope` says whose they are. */
+export default function Editor({ client, theme, scope }: { client: Client | null; theme: Theme; scope: string }) {
+  const [storage] = useState(() => memoryOf(scope))
   const dark = useSyncExternalStore(listenForDark, () => DARK.matches)
   const current = useRef(client)
   current.current = client
@@ -68,9 +85,13 @@ export default function Editor({ client, theme }: { client: Client | null; theme
   useEffect(() => nameEditors(place.current!), [])
   return (
     <div className="explorer" ref={place}>
-      <GraphiQL fetcher={fetcher} storage={storage} defaultTabs={[...EXAMPLES]} forcedTheme={theme === 'system' ? (dark ? 'dark' : 'light') : theme} isHeadersEditorEnabled={false} showPersistHeadersSettings={false}>
-        <GraphiQL.Logo><span /></GraphiQL.Logo>
-      </GraphiQL>
+      <StorageContextProvider storage={storage}>
+        <Once scope={scope}>
+          <GraphiQL fetcher={fetcher} storage={storage} defaultTabs={[...EXAMPLES]} forcedTheme={theme === 'system' ? (dark ? 'dark' : 'light') : theme} isHeadersEditorEnabled={false} showPersistHeadersSettings={false}>
+            <GraphiQL.Logo><span /></GraphiQL.Logo>
+          </GraphiQL>
+        </Once>
+      </StorageContextProvider>
     </div>
   )
 }
