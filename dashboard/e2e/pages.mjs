@@ -70,6 +70,12 @@ export const PAGES = [
   { name: 'channel-replays', as: ADA, to: channel('Town hall', 'replays') },
   { name: 'channel-embed', as: ADA, to: channel('Town hall', 'embed') },
   { name: 'channel-settings', as: ADA, to: channel('Town hall', 'settings') },
+  { name: 'channel-ladder', as: ADA, to: channel('Town hall', 'settings'), then: async ({ page }) => {
+    await page.getByLabel('Your own steps').check()
+    await page.getByLabel('Lines of the step of 720 lines').fill('1080')
+    await page.keyboard.press('Tab')
+    await page.getByRole('alert').first().waitFor()
+  } },
   { name: 'assets', as: ADA, to: `${HOME}/assets` },
   { name: 'asset', as: ADA, to: asset },
   { name: 'tokens', as: ADA, to: `${HOME}/tokens` },

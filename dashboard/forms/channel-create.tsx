@@ -8,7 +8,9 @@ import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { ChoiceList, Field, Input } from '../ui/field.tsx'
 import { Notice } from '../ui/notice.tsx'
-import { LADDERS, LATENCIES, RECORDINGS } from './channel-choices.ts'
+import { LATENCIES, RECORDINGS } from './channel-choices.ts'
+import { LadderField } from './ladder.tsx'
+import { ladderDraft, ladderInput, ladderProblems } from './ladder-steps.ts'
 
 const ChannelCreateMutation = graphql(`
   mutation ChannelCreate($input: ChannelCreateInput!) {
@@ -29,17 +31,18 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
   const [title, setTitle] = useState('')
   const [reference, setReference] = useState('')
   const [latencyMode, setLatencyMode] = useState<NonNullable<Input_['latencyMode']>>('LOW')
-  const [ladder, setLadder] = useState<NonNullable<Input_['ladder']>['kind']>('DEFAULT')
+  const [ladder, setLadder] = useState(() => ladderDraft({ kind: 'DEFAULT', passthrough: true, steps: [] }))
   const [recording, setRecording] = useState<NonNullable<Input_['recording']>>('RECORD')
   const records = useServed()('Channel.recording')
   const { run, busy, errors } = useAction(ChannelCreateMutation, ({ channelCreate }) => channelCreate)
+  const wrong = Object.keys(ladderProblems(ladder)).length > 0
   return (
     <form
       className="stack gap-5"
       onSubmit={async (event) => {
         event.preventDefault()
-        if (busy) return
-        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: { kind: ladder }, ...(records && { recording }) })
+        if (busy || wrong) return
+        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: ladderInput(ladder), ...(records && { recording }) })
         if (!done?.channel) return
         if (done.streamKey && done.streamKeySecret) keepSecret(done.channel.id, done.streamKey.id, done.streamKeySecret)
         await navigate(to.channel(done.channel.id))
@@ -55,12 +58,12 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
             {(parts) => <Input {...parts} maxLength={100} value={reference} onChange={(event) => setReference(event.target.value)} />}
           </Field>
           <ChoiceList label="Latency" value={latencyMode} onChange={setLatencyMode} choices={LATENCIES} />
-          <ChoiceList label="Ladder" value={ladder} onChange={setLadder} choices={LADDERS} />
+          <LadderField value={ladder} onChange={setLadder} errors={errors} />
           {records && <ChoiceList label="Recording" value={recording} onChange={setRecording} choices={RECORDINGS} />}
         </>
       )}
       <div className="row">
-        <Button type="submit" tone="primary" size={brief ? 'large' : 'medium'} busy={busy}>Create the channel</Button>
+        <Button type="submit" tone="primary" size={brief ? 'large' : 'medium'} busy={busy} disabledBecause={wrong && 'Its ladder has something to mend.'}>Create the channel</Button>
         {!brief && <Button tone="quiet" onClick={() => void navigate(to.channels())}>Cancel</Button>}
       </div>
     </form>

@@ -2,7 +2,7 @@ import { type Context, inTenant, notFound, record, Refusal } from './context.ts'
 import { checkText } from './mutations-account.ts'
 import { makeChannel } from './seed.ts'
 import { simulate } from './simulate.ts'
-import { type Channel, hintOf, id, now, secret, type StreamKey } from './store.ts'
+import { type Channel, hintOf, type Ladder, id, now, secret, type StreamKey } from './store.ts'
 import { assetView, broadcastView, channelView, playbackIdView, streamKeyView } from './views.ts'
 
 type Input<T> = { input: T }
@@ -37,6 +37,20 @@ function addKey(context: Context, channel: Channel, label: string, expiresAt: st
   return { key, text }
 }
 
+interface LadderInput { kind: string; passthrough: boolean; steps: { shortSide: number; bitrateBps: number; bitrateHighFpsBps?: number | null; fpsMax: number }[] }
+
+/** A ladder that can be made. */
+function ladderOf({ kind, passthrough, steps }: LadderInput): Ladder {
+  if (kind !== 'CUSTOM') return { kind, passthrough: kind !== 'ENCODED', steps: [] }
+  if (steps.length === 0 || steps.length > 10) throw new Refusal('INVALID', 'ladder', `A ladder has 1 to 10 steps, not ${steps.length}.`)
+  for (const [place, { shortSide, bitrateBps }] of steps.entries()) {
+    if (shortSide < 96 || shortSide > 4320) throw new Refusal('OUT_OF_RANGE', `ladder.steps.${place}.shortSide`, 'It lies between 96 and 4,320.')
+    // No bound of the real one: for what only the service can know.
+    if (bitrateBps > 90_000_000) throw new Refusal('OUT_OF_RANGE', `ladder.steps.${place}.bitrateBps`, 'More than this plan has.')
+  }
+  return { kind, passthrough, steps: steps.map(({ bitrateHighFpsBps, ...step }) => ({ ...step, bitrateHighFpsBps: bitrateHighFpsBps ?? step.bitrateBps })) }
+}
+
 /** The publisher that sends with the key is gone within a second. */
 function disconnect(context: Context, key: StreamKey, channel: Channel) {
   if (!key.inUse) return
@@ -45,19 +59,19 @@ function disconnect(context: Context, key: StreamKey, channel: Channel) {
 }
 
 export const mediaMutations = {
-  channelCreate: ({ input }: Input<{ title: string; reference?: string; latencyMode?: Channel['latencyMode']; ladder?: { kind: string }; recording?: 'RECORD' | 'NONE' }>, context: Context) => {
+  channelCreate: ({ input }: Input<{ title: string; reference?: string; latencyMode?: Channel['latencyMode']; ladder?: LadderInput; recording?: 'RECORD' | 'NONE' }>, context: Context) => {
     const tenant = inTenant(context, 'CHANNEL_WRITE')
     checkText(input.title, 'title', 200)
     if (input.reference && context.world.store.channels.some((row) => row.tenantId === tenant.id && row.reference === input.reference)) throw new Refusal('TAKEN', 'reference', 'Another channel has this reference.')
     const made = makeChannel(context.world.store, tenant.id, context.environment, input.title, {
-      reference: input.reference ?? null, latencyMode: input.latencyMode ?? 'LOW', ladderKind: input.ladder?.kind ?? 'DEFAULT', recordingEnabled: input.recording !== 'NONE',
+      reference: input.reference ?? null, latencyMode: input.latencyMode ?? 'LOW', ...(input.ladder && { ladder: ladderOf(input.ladder) }), recordingEnabled: input.recording !== 'NONE',
     })
     record(context, 'channel.create', { id: made.channel.id, name: input.title }, null, { title: input.title })
     const key = context.world.store.streamKeys.find((row) => row.channelId === made.channel.id)!
     changed(context, made.channel)
     return { channel: channelView(context, made.channel), streamKey: streamKeyView(context, key), streamKeySecret: made.secret }
   },
-  channelUpdate: ({ input: { id: channelId, expectedVersion, ladder, recording, ...fields } }: Input<{ id: string; expectedVersion: number; ladder?: { kind: string }; recording?: 'RECORD' | 'NONE' } & Partial<Channel>>, context: Context) => {
+  channelUpdate: ({ input: { id: channelId, expectedVersion, ladder, recording, ...fields } }: Input<{ id: string; expectedVersion: number; ladder?: LadderInput; recording?: 'RECORD' | 'NONE' } & Omit<Partial<Channel>, 'ladder'>>, context: Context) => {
     const channel = channelOf(context, 'CHANNEL_WRITE', channelId)
     if (expectedVersion !== channel.version) throw new Refusal('STALE', 'expectedVersion', 'Somebody else changed the channel since you read it.')
     if (fields.title !== undefined) checkText(fields.title, 'title', 200)
@@ -70,10 +84,10 @@ export const mediaMutations = {
       before[name] = channel[name]
       after[name] = fields[name]
     }
-    if (ladder && ladder.kind !== channel.ladderKind) {
-      before['ladder'] = channel.ladderKind
-      after['ladder'] = ladder.kind
-      channel.ladderKind = ladder.kind
+    if (ladder) {
+      before['ladder'] = channel.ladder
+      channel.ladder = ladderOf(ladder)
+      after['ladder'] = channel.ladder
     }
     if (recording) channel.recordingEnabled = recording === 'RECORD'
     Object.assign(channel, after)

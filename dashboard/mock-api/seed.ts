@@ -27,7 +27,7 @@ const PUBLIC_KEY = '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD
 export function makeChannel(store: Store, tenantId: string, environment: 'LIVE' | 'TEST', title: string, more: Partial<Channel> = {}): { channel: Channel; secret: string } {
   const createdAt = more.createdAt ?? now()
   const channel: Channel = {
-    id: id('ch'), tenantId, environment, title, reference: null, metadata: {}, state: 'OFFLINE', latencyMode: 'LOW', ladderKind: 'DEFAULT',
+    id: id('ch'), tenantId, environment, title, reference: null, metadata: {}, state: 'OFFLINE', latencyMode: 'LOW', ladder: { kind: 'DEFAULT', passthrough: true, steps: [] },
     reconnectWindowS: 60, recordingEnabled: true, recordingRetentionDays: null, bitrateMaxBps: null, disabled: false, createdAt, updatedAt: createdAt,
     version: 1, broadcastId: null, ...more,
   }

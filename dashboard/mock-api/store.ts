@@ -12,9 +12,10 @@ export interface Invitation { id: string; tenantId: string; email: string; role:
 export interface Session { id: string; userId: string; secret: string; userAgent: string; ipAddress: string; createdAt: string; lastUsedAt: string; expiresAt: string }
 export interface ApiToken { id: string; tenantId: string; name: string; environment: Environment; hint: string; actions: string[]; createdById: string; createdAt: string; lastUsedAt: string | null; expiresAt: string | null; revokedAt: string | null }
 export interface AuditEntry { id: string; tenantId: string; at: string; actorKind: string; actorName: string; actorId: string | null; action: string; subjectId: string; subjectName: string; before: object | null; after: object | null; ipAddress: string; userAgent: string; environment: Environment; traceId: string }
+export interface Ladder { kind: string; passthrough: boolean; steps: { shortSide: number; bitrateBps: number; bitrateHighFpsBps: number; fpsMax: number }[] }
 export interface Channel {
   id: string; tenantId: string; environment: Environment; title: string; reference: string | null; metadata: object; state: ChannelState
-  latencyMode: 'LOW' | 'STANDARD'; ladderKind: string; reconnectWindowS: number; recordingEnabled: boolean; recordingRetentionDays: number | null
+  latencyMode: 'LOW' | 'STANDARD'; ladder: Ladder; reconnectWindowS: number; recordingEnabled: boolean; recordingRetentionDays: number | null
   bitrateMaxBps: number | null; disabled: boolean; createdAt: string; updatedAt: string; version: number; broadcastId: string | null
 }
 export interface StreamKey { id: string; channelId: string; label: string; hint: string; expiresAt: string | null; revokedAt: string | null; lastUsedAt: string | null; createdAt: string; inUse: boolean }

@@ -49,7 +49,7 @@ export const matches = (search: string, ...texts: (string | null)[]) => texts.so
 export const channelView = (context: Context, channel: Channel): Record<string, unknown> => {
   const { store } = context.world
   return {
-    __typename: 'Channel', ...channel, recording: channel.recordingEnabled ? 'RECORD' : 'NONE', ladder: { kind: channel.ladderKind, passthrough: true, steps: [] }, ingest: INGEST,
+    __typename: 'Channel', ...channel, recording: channel.recordingEnabled ? 'RECORD' : 'NONE', ingest: INGEST,
     streamKeys: ({ includeInactive, ...page }: PageArguments & { includeInactive?: boolean }) => {
       inTenant(context, 'STREAM_KEY_READ')
       return connection(newest(store.streamKeys.filter((key) => key.channelId === channel.id && (includeInactive || keyState(key) === 'ACTIVE'))), page, (key) => streamKeyView(context, key))

@@ -2,9 +2,11 @@ import { useState } from 'react'
 import { useNavigate } from 'react-router'
 import { usePlace } from '../../app/place.tsx'
 import { onAir } from '../../components/channel-state.tsx'
-import { LADDERS, LATENCIES, RECORDINGS } from '../../forms/channel-choices.ts'
+import { LATENCIES, RECORDINGS } from '../../forms/channel-choices.ts'
 import { ConflictDialog } from '../../forms/conflict.tsx'
 import { type Conflict, conflicts } from '../../forms/conflicts.ts'
+import { LadderField } from '../../forms/ladder.tsx'
+import { type LadderDraft, ladderDraft, ladderInput, ladderProblems, ladderWords } from '../../forms/ladder-steps.ts'
 import { type FragmentOf, graphql, readFragment, type ResultOf } from '../../graphql/index.ts'
 import { useAction } from '../../graphql/use.ts'
 import { Button } from '../../ui/button.tsx'
@@ -20,7 +22,7 @@ export const SettingsFragment = graphql(`
   fragment Settings_channel on Channel {
     id title reference latencyMode reconnectWindowS bitrateMaxBps disabled state version updatedAt
     recording @ifServed(field: "Channel.recording")
-    ladder { kind }
+    ladder { kind passthrough steps { shortSide bitrateBps bitrateHighFpsBps fpsMax } }
   }
 `)
 const FreshQuery = graphql(`
@@ -42,7 +44,7 @@ interface Draft {
   title: string
   reference: string
   latencyMode: Settings['latencyMode']
-  ladder: Settings['ladder']['kind']
+  ladder: LadderDraft
   /** Empty where the service records whatever is sent. */
   recording: NonNullable<Settings['recording']> | ''
   reconnectWindowS: string
@@ -53,7 +55,7 @@ const draftOf = (channel: Settings): Draft => ({
   title: channel.title,
   reference: channel.reference ?? '',
   latencyMode: channel.latencyMode,
-  ladder: channel.ladder.kind,
+  ladder: ladderDraft(channel.ladder),
   recording: channel.recording ?? '',
   reconnectWindowS: channel.reconnectWindowS.toString(),
   bitrateMaxKbps: channel.bitrateMaxBps ? String(channel.bitrateMaxBps / 1000) : '',
@@ -64,17 +66,18 @@ const NAMES: Record<keyof Draft, string> = {
   reconnectWindowS: 'Reconnect window, s', bitrateMaxKbps: 'Bit rate limit, kbit/s',
 }
 
-/** Steps are chosen by programs; once others are chosen here, only programs bring them back. */
-const CUSTOM = { value: 'CUSTOM', name: 'Your own steps', about: 'As a program of yours has set them over the API.' } as const
+/** In words, which are the same for what is the same. */
+const words = (draft: Draft): Record<keyof Draft, string> => ({ ...draft, ladder: ladderWords(draft.ladder) })
 
 /** Only what differs is sent, so two people who change different things do not meet. */
 function changesOf(base: Draft, draft: Draft) {
-  const changed = <K extends keyof Draft>(name: K) => base[name] !== draft[name]
+  const [before, after] = [words(base), words(draft)]
+  const changed = (name: keyof Draft) => before[name] !== after[name]
   return {
     ...(changed('title') && { title: draft.title }),
     ...(changed('reference') && { reference: draft.reference || null }),
     ...(changed('latencyMode') && { latencyMode: draft.latencyMode }),
-    ...(changed('ladder') && { ladder: { kind: draft.ladder } }),
+    ...(changed('ladder') && { ladder: ladderInput(draft.ladder) }),
     ...(changed('recording') && draft.recording && { recording: draft.recording }),
     ...(changed('reconnectWindowS') && { reconnectWindowS: Number(draft.reconnectWindowS) }),
     ...(changed('bitrateMaxKbps') && { bitrateMaxBps: draft.bitrateMaxKbps ? Math.round(Number(draft.bitrateMaxKbps) * 1000) : null }),
@@ -94,6 +97,7 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
   const set = <K extends keyof Draft>(name: K) => (value: Draft[K]) => setDraft({ ...draft, [name]: value })
   const changes = changesOf(base.draft, draft)
   const changed = Object.keys(changes).length > 0
+  const wrong = Object.keys(ladderProblems(draft.ladder)).length > 0
   const refusal = refused('CHANNEL_WRITE', 'change channels')
 
   const adopt = (fresh: Settings, next = draftOf(fresh)) => {
@@ -112,7 +116,7 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
   const meet = async () => {
     const { data } = await client.query(FreshQuery, { id: channel.id }, { requestPolicy: 'network-only' })
     const theirs = data?.channel && readFragment(SettingsFragment, data.channel)
-    if (theirs) setConflict({ theirs, fields: conflicts(NAMES, base.draft, draft, draftOf(theirs)) })
+    if (theirs) setConflict({ theirs, fields: conflicts(NAMES, words(base.draft), words(draft), words(draftOf(theirs))) })
   }
   return (
     <div className="stack gap-5" style={{ maxWidth: 780 }}>
@@ -125,7 +129,7 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
         foot={!refusal && (
           <>
             {changed && <Button tone="quiet" onClick={() => adopt(channel)}>Discard</Button>}
-            <Button tone="primary" busy={busy} disabledBecause={!changed && 'Nothing is changed yet.'} onClick={() => void save(base.version, changes)}>Save changes</Button>
+            <Button tone="primary" busy={busy} disabledBecause={wrong ? 'The ladder has something to mend.' : !changed && 'Nothing is changed yet.'} onClick={() => void save(base.version, changes)}>Save changes</Button>
           </>
         )}
       >
@@ -141,7 +145,7 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
           <Field label="Reference" optional error={errors['reference']} hint="Your own id for it, unique in this environment.">{(parts) => <Input {...parts} maxLength={100} value={draft.reference} onChange={(event) => set('reference')(event.target.value)} />}</Field>
           {onAir(channel.state) && <Notice>The channel is on air: latency, ladder and recording change with its next broadcast.</Notice>}
           <ChoiceList label="Latency" value={draft.latencyMode} onChange={set('latencyMode')} choices={LATENCIES} />
-          <ChoiceList label="Ladder" value={draft.ladder} onChange={set('ladder')} choices={base.draft.ladder === 'CUSTOM' ? [CUSTOM, ...LADDERS] : LADDERS} />
+          <LadderField key={base.version} value={draft.ladder} onChange={set('ladder')} errors={errors} />
           {draft.recording && <ChoiceList label="Recording" value={draft.recording} onChange={set('recording')} choices={RECORDINGS} />}
           <Field label="Reconnect window" error={errors['reconnectWindowS']} hint="A publisher that drops out and returns within it continues the same broadcast and replay.">
             {(parts) => <Input {...parts} type="number" min={0} max={3600} required suffix="seconds" value={draft.reconnectWindowS} onChange={(event) => set('reconnectWindowS')(event.target.value)} />}
@@ -170,8 +174,10 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
   )
 }
 
-const pickChanged = (base: Draft, draft: Draft): Partial<Draft> =>
-  Object.fromEntries(Object.entries(draft).filter(([name, value]) => base[name as keyof Draft] !== value))
+function pickChanged(base: Draft, draft: Draft): Partial<Draft> {
+  const [before, after] = [words(base), words(draft)]
+  return Object.fromEntries(Object.entries(draft).filter(([name]) => before[name as keyof Draft] !== after[name as keyof Draft]))
+}
 
 function DangerZone({ channel }: { channel: Settings }) {
   const { to } = usePlace()
