@@ -107,7 +107,7 @@ impl Changes {
     }
 
     async fn hear(&self, pool: &PgPool, backoff: &mut Backoff) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(pool).await?;
+        let mut listener = Box::pin(PgListener::connect_with(pool)).await?;
         listener.listen_all([CHANNEL, DUE, MAIL]).await?;
         backoff.reset();
         // What changed before this moment was not heard.

@@ -68,6 +68,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use headwater_platform::{Process, rpc};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, DatabaseConfig, MailConfig, OidcConfig};
@@ -133,33 +134,34 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
         listeners.rpc.local_addr()?
     );
     process.health.ready("listeners");
-    let watch = database::watch(database.clone(), process.clone());
-    let changes = services.clone().listen(process.shutdown.clone());
-    let health = health::keep::keep(services.clone(), process.shutdown.clone());
-    let deliverer = Deliverer::new(&services, Rules::default(), process.shutdown.clone());
-    let purger = Purger::new(database.clone(), config.store.open(), purge::Pace::default());
-    let purging = purger.run(process.shutdown.clone());
-    let postman = Postman::new(&services, mail::Rules::default(), process.shutdown.clone());
-    let forgetting = forget_old(database.clone(), process.shutdown.clone());
+    // Each with a stack of its own: polled inside one another they would fill one.
+    let mut jobs = JoinSet::new();
+    let stop = || process.shutdown.clone();
+    jobs.spawn(database::watch(database.clone(), process.clone()));
+    jobs.spawn(services.clone().listen(stop()));
+    jobs.spawn(health::keep::keep(services.clone(), stop()));
+    jobs.spawn(Deliverer::new(&services, Rules::default(), stop()).run());
+    jobs.spawn(Purger::new(database.clone(), config.store.open(), purge::Pace::default()).run(stop()));
+    jobs.spawn(Postman::new(&services, mail::Rules::default(), stop()).run());
+    jobs.spawn(forget_old(database.clone(), stop()));
     let seals = services.seals.clone();
-    let api = http::Api::new(services, config.api_rate_per_minute, process.shutdown.clone())
-        .behind(config.api_trusted_proxies.clone());
-    let http = http::serve(listeners.http, api, process.shutdown.clone());
-    let stop = process.shutdown.clone().cancelled_owned();
-    let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop);
-    let ended = tokio::try_join!(http, rpc, seal::watch(&database, &seals, &process), async {
-        tokio::join!(
-            watch,
-            changes,
-            forgetting,
-            purging,
-            health,
-            deliverer.run(),
-            postman.run()
-        );
+    let api =
+        http::Api::new(services, config.api_rate_per_minute, stop()).behind(config.api_trusted_proxies.clone());
+    let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop().cancelled_owned());
+    let working = async {
+        while let Some(ended) = jobs.join_next().await {
+            ended.context("a background job of the api broke off")?;
+        }
         Ok(())
-    });
+    };
+    let ended = tokio::try_join!(
+        working,
+        Box::pin(http::serve(listeners.http, api, stop())),
+        Box::pin(rpc),
+        Box::pin(seal::watch(&database, &seals, &process)),
+    );
     process.shutdown.cancel();
+    while jobs.join_next().await.is_some() {}
     database.close().await;
     ended.map(|_| ())
 }

@@ -136,7 +136,7 @@ where
         )
     })?;
     let serving = tokio::spawn(admin::serve(listener, telemetry.metrics.clone(), process.clone()));
-    let ended = run(role.role, process.clone()).await;
+    let ended = Box::pin(run(role.role, process.clone())).await;
     process.shutdown.cancel();
     if !process.drained(STOP_LIMIT).await {
         tracing::warn!("some tasks of {name} did not end within {} s", STOP_LIMIT.as_secs());

@@ -135,7 +135,7 @@ pub async fn start(
             let (task_role, tell, health) = (role.clone(), tell.clone(), role.health.clone());
             let task = tokio::spawn(async move {
                 health.ready("role");
-                let ended = $run($config, task_role).await;
+                let ended = Box::pin($run($config, task_role)).await;
                 health.unready("role", "stopped");
                 tell.send_replace(Some($name));
                 ended
