@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Measures the release build against FFmpeg, nginx and a bare handler and prints Markdown; docs/benchmarks.md holds a dated copy.
+# Measures the release build (the control plane: the dist build) against FFmpeg, nginx and a bare handler and prints Markdown; docs/benchmarks.md holds a dated copy.
 # usage: infra/bench.sh [--quick] [transcode|passthrough|delay|startup|delivery|waiters|api|authorise|subscriptions]... (all when none is named)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-target}
-export HEADWATER_BINARY=$PWD/target/release/headwater
-case $target in /*) HEADWATER_BINARY=$target/release/headwater ;; esac
+case $target in /*) ;; *) target=$PWD/$target ;; esac
 flags=(--window-s 60)
 transcode=(--seconds 20 --runs 2)
 if [ "${1:-}" = --quick ]; then
@@ -21,6 +20,8 @@ ulimit -n "$(ulimit -Hn)"
 echo "Building the measuring programs" >&2
 cargo build --release --locked -p headwater-tests --bin bench
 cargo build --release --locked -p headwater-gpu-worker --examples
+# The control plane is measured as deployments build it (`make dist`): a first build makes it quickly rather than well.
+case " $* " in *" api "* | *" authorise "* | *" subscriptions "*) cargo build --profile dist --locked -p headwater -p headwater-tests --bin headwater --bin bench ;; esac
 
 part() {
   if [ "$1" = transcode ]; then
@@ -29,7 +30,9 @@ part() {
     gpu-worker/benches/transcode.py "${transcode[@]}" --bin "$target/release/examples" || return
     echo
   else
-    "$target/release/bench" "${flags[@]}" "$1"
+    local profile=release
+    case $1 in api | authorise | subscriptions) profile=dist ;; esac
+    HEADWATER_BINARY=$target/$profile/headwater "$target/$profile/bench" "${flags[@]}" "$1"
   fi
 }
 

@@ -145,9 +145,13 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     jobs.spawn(Postman::new(&services, mail::Rules::default(), stop()).run());
     jobs.spawn(forget_old(database.clone(), stop()));
     let seals = services.seals.clone();
-    let api =
-        http::Api::new(services, config.api_rate_per_minute, stop()).behind(config.api_trusted_proxies.clone());
-    let rpc = rpc::serve(listeners.rpc, grpc::routes(&database), &config.rpc, stop().cancelled_owned());
+    let api = http::Api::new(services, config.api_rate_per_minute, stop()).behind(config.api_trusted_proxies.clone());
+    let rpc = rpc::serve(
+        listeners.rpc,
+        grpc::routes(&database),
+        &config.rpc,
+        stop().cancelled_owned(),
+    );
     let working = async {
         while let Some(ended) = jobs.join_next().await {
             ended.context("a background job of the api broke off")?;

@@ -21,6 +21,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How long a role that was told to stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
+/// Of each thread; only what is touched takes memory. A GraphQL document as deep as it may be fills a few hundred kilobytes in an
+/// optimised build, and more than a megabyte in one that was compiled quickly: `tests/tests/graphql_cost.rs` asks it with half of this.
+const STACK_BYTES: usize = 8 << 20;
+
 /// A live-streaming backend.
 #[derive(Parser)]
 #[command(name = "headwater", version, propagate_version = true)]
@@ -78,7 +82,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     headwater_platform::install_crypto();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.thread_stack_size(STACK_BYTES).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("headwater: cannot start its threads: {error}");

@@ -15,8 +15,6 @@ use crate::channel::{self, Channel};
 
 /// Longest that a start may take.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// Of each thread, in bytes: half of what it has elsewhere, so that a future too large for a stack is met here first.
-const STACK: &str = "1048576";
 /// Longest that an orderly stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
@@ -234,8 +232,7 @@ async fn launch(
         .arg("--data-dir")
         .arg(data)
         .args(arguments)
-        .env("HEADWATER_LOG", "info")
-        .env("RUST_MIN_STACK", STACK);
+        .env("HEADWATER_LOG", "info");
     command.envs(environment.iter().cloned()).stdin(Stdio::null());
     command.stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
     let mut process = command.spawn().context("cannot start headwater")?;
