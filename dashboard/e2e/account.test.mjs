@@ -94,6 +94,7 @@ test('a lost password is replaced by the link of a mail', async () => {
   const { page, problems, context } = await farm.open()
   await page.goto('/sign-in')
   await page.getByRole('link', { name: 'Forgot your password?' }).click()
+  await page.getByRole('heading', { name: 'Reset your password' }).waitFor()
   await page.getByLabel('E-mail').fill('ada@example.com')
   await page.getByRole('button', { name: 'Send the link' }).click()
   await page.getByText('Look into your mailbox').waitFor()

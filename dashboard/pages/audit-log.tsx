@@ -72,7 +72,7 @@ export default function AuditLogPage() {
           loading={fetching}
           error={error}
           onRetry={() => again({ requestPolicy: 'network-only' })}
-          columns={[{ name: 'What' }, { name: 'Who' }, { name: 'From', wideOnly: true }, { name: 'When', align: 'end' }]}
+          columns={[{ name: 'What' }, { name: 'Who', wideOnly: true }, { name: 'From', wideOnly: true }, { name: 'When', align: 'end' }]}
           pageInfo={log?.pageInfo}
           empty={<Empty icon={<ScrollText />} title="Nothing has been changed yet" />}
           rows={(log?.nodes ?? []).map((entry) => (
@@ -81,10 +81,10 @@ export default function AuditLogPage() {
                 <td>
                   <button type="button" className="audit-toggle" aria-expanded={open === entry.id} onClick={() => setOpen(open === entry.id ? null : entry.id)}>
                     {open === entry.id ? <ChevronDown aria-hidden="true" /> : <ChevronRight aria-hidden="true" />}
-                    <span><strong>{sentence(entry.action)}</strong><span className="quiet audit-subject">{entry.subjectName}</span></span>
+                    <span><strong>{sentence(entry.action)}</strong><span className="quiet audit-subject">{entry.subjectName}</span><span className="faint audit-subject narrow-only">{entry.actorName}</span></span>
                   </button>
                 </td>
-                <td>{entry.actorName}{entry.actorKind !== 'USER' && <> <Badge>{sentence(entry.actorKind)}</Badge></>}</td>
+                <td className="wide-only">{entry.actorName}{entry.actorKind !== 'USER' && <> <Badge>{sentence(entry.actorKind)}</Badge></>}</td>
                 <td className="wide-only mono faint">{entry.ipAddress ?? '–'}</td>
                 <td className="end"><Time at={entry.at} /></td>
               </tr>

@@ -35,7 +35,7 @@ export function CopyField({ label, value, secret, onSeen }: { label: string; val
     <div className="field">
       <span className="field-label">{label}</span>
       <div className="copy">
-        <div className="copy-text" tabIndex={0} role="textbox" aria-readonly="true" aria-label={label}>{shown ? value : '•'.repeat(Math.min(32, value.length))}</div>
+        <div className={cx('copy-text', !shown && 'copy-covered')} tabIndex={0} role="textbox" aria-readonly="true" aria-label={label}>{shown ? value : '•'.repeat(Math.min(32, value.length))}</div>
         {secret && (
           <Button tone="quiet" size="small" icon aria-label={shown ? `Hide ${label}` : `Show ${label}`} aria-pressed={shown} onClick={() => { setShown(!shown); onSeen?.() }}>
             {shown ? <EyeOff aria-hidden="true" /> : <Eye aria-hidden="true" />}

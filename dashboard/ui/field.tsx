@@ -81,7 +81,7 @@ export function ChoiceList<T extends string>({ label, value, onChange, choices, 
   return (
     <fieldset className="field" disabled={disabled}>
       <legend className="field-label">{label}</legend>
-      <div className="choice-list">
+      <div className={cx('choice-list', !choices.some(({ about }) => about) && 'choice-list-short')}>
         {choices.map((choice) => (
           <label key={choice.value} className="choice">
             <input type="radio" name={name} value={choice.value} checked={value === choice.value} disabled={choice.disabled} onChange={() => onChange(choice.value)} />

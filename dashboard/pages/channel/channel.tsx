@@ -19,7 +19,7 @@ import { SettingsFragment, SettingsTab } from './settings-tab.tsx'
 import { ViewFragment } from './view.tsx'
 
 const ChannelQuery = graphql(`
-  query Channel($id: ID!, $withKeys: Boolean!) {
+  query Channel($id: ID!, $withKeys: Boolean!, $withReplays: Boolean!) {
     channel(id: $id) {
       id title state reference
       ...Setup_channel
@@ -27,7 +27,10 @@ const ChannelQuery = graphql(`
       ...View_channel
       ...Settings_channel
     }
-    broadcasts(filter: { channelId: $id }, first: 1) { totalCount nodes { id startedAt endedAt } }
+    broadcasts(filter: { channelId: $id }, first: 5) {
+      totalCount
+      nodes { id startedAt endedAt asset @include(if: $withReplays) { id state } }
+    }
   }
 `, [SetupFragment, LiveFragment, ViewFragment, SettingsFragment])
 
@@ -47,7 +50,7 @@ export default function ChannelPage() {
   const { id = '', tab = 'overview' } = useParams()
   const { to, can } = usePlace()
   const tabs = TABS.filter(([name]) => name !== 'keys' || can('STREAM_KEY_READ'))
-  const [{ data, error }, again] = useQuery({ query: ChannelQuery, variables: { id, withKeys: can('STREAM_KEY_READ') }, requestPolicy: 'cache-and-network' })
+  const [{ data, error }, again] = useQuery({ query: ChannelQuery, variables: { id, withKeys: can('STREAM_KEY_READ'), withReplays: can('ASSET_READ') }, requestPolicy: 'cache-and-network' })
   useSubscription({ query: ChannelUpdated, variables: { id } })
   const channel = data?.channel
   useLiveToast(channel?.title, channel?.state)

@@ -1,5 +1,6 @@
 import { Check } from 'lucide-react'
 import { lazy, Suspense, useRef, useState } from 'react'
+import { Link } from 'react-router'
 import { usePlace } from '../../app/place.tsx'
 import { channelState, onAir } from '../../components/channel-state.tsx'
 import { LinkButton } from '../../components/page.tsx'
@@ -10,7 +11,7 @@ import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card, Facts } from '../../ui/card.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
-import { bitrate, count, sentence } from '../../ui/format.ts'
+import { bitrate, count, duration, fullTime, sentence } from '../../ui/format.ts'
 import { Notice, Skeleton } from '../../ui/notice.tsx'
 import { Since, Time } from '../../ui/time.tsx'
 import { Encoders, EncodersFragment } from './encoders.tsx'
@@ -39,9 +40,11 @@ export const LiveFragment = graphql(`
   }
 `)
 
+interface Past { id: string; startedAt: string; endedAt: string | null; asset?: { id: string; state: string } | null }
+
 interface OverviewProps {
-  /** How many broadcasts the channel had, and the newest. */
-  past: { totalCount: number; nodes: readonly { startedAt: string; endedAt: string | null }[] }
+  /** How many broadcasts the channel had, and the newest of them. */
+  past: { totalCount: number; nodes: readonly Past[] }
   setup: FragmentOf<typeof SetupFragment>
   live: FragmentOf<typeof LiveFragment>
   view: FragmentOf<typeof ViewFragment>
@@ -77,7 +80,7 @@ export function Overview({ past: broadcasts, setup, live, view }: OverviewProps)
         {!isOnAir && <Encoders channel={encoders} />}
       </div>
       <div className="stack gap-5">
-        {channel.broadcast ? <OnAir live={live} /> : <LastBroadcast state={channel.state} last={broadcasts.nodes[0]} />}
+        {channel.broadcast ? <OnAir live={live} /> : <PastBroadcasts state={channel.state} past={broadcasts.nodes} />}
         {channel.broadcast && <Renditions live={live} />}
         {isOnAir && <Encoders channel={encoders} brief />}
       </div>
@@ -192,10 +195,19 @@ function Renditions({ live }: { live: FragmentOf<typeof LiveFragment> }) {
   )
 }
 
-function LastBroadcast({ state, last }: { state: keyof typeof channelState; last: { startedAt: string; endedAt: string | null } | undefined }) {
+function PastBroadcasts({ state, past }: { state: keyof typeof channelState; past: readonly Past[] }) {
+  const { to } = usePlace()
   return (
     <Card title={channelState[state].name} about={channelState[state].about}>
-      <Facts facts={[last && ['Last on air', <Time key="at" at={last.startedAt} />], last?.endedAt && ['Ended', <Time key="end" at={last.endedAt} />]]} />
+      <ul className="past" aria-label="Past broadcasts">
+        {past.map(({ id, startedAt, endedAt, asset }) => (
+          <li key={id}>
+            <Time at={startedAt} />
+            <span className="quiet numeric">{endedAt ? duration((Date.parse(endedAt) - Date.parse(startedAt)) / 1000) : '–'}</span>
+            {asset && asset.state !== 'DELETED' ? <Link to={to.asset(asset.id)}>Replay<span className="visually-hidden"> of {fullTime(startedAt)}</span></Link> : <span className="faint">No replay</span>}
+          </li>
+        ))}
+      </ul>
     </Card>
   )
 }
