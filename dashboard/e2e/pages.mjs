@@ -32,6 +32,12 @@ export const PAGES = [
     await page.getByRole('button', { name: 'Go on' }).click()
     await page.getByRole('img', { name: 'QR code for the authenticator app' }).waitFor()
   } },
+  { name: 'signing-keys-secret', as: ADA, to: `${HOME}/signed-playback`, then: async ({ page }) => {
+    await page.getByRole('button', { name: 'New key' }).click()
+    await page.getByLabel('Name').fill('Web shop, next')
+    await page.getByRole('button', { name: 'Create the key' }).click()
+    await page.getByRole('region', { name: 'Private key' }).waitFor()
+  } },
   { name: 'new-tenant', as: ADA, to: '/new-tenant' },
   { name: 'account', as: ADA, to: '/account' },
   { name: 'welcome', as: ADA, to: `${HOME}/welcome` },
@@ -66,6 +72,11 @@ export const PAGES = [
     await page.getByRole('button', { name: 'Acts on First key' }).click()
     await page.getByRole('menuitem', { name: 'Revoke…' }).click()
     await page.getByRole('dialog').waitFor()
+  } },
+  { name: 'channel-keys-secret', as: ADA, to: channel('Town hall', 'keys'), then: async ({ page }) => {
+    await page.getByRole('button', { name: 'New key' }).click()
+    await page.getByRole('button', { name: 'Create the key' }).click()
+    await page.getByRole('button', { name: 'Show Stream key' }).click()
   } },
   { name: 'channel-replays', as: ADA, to: channel('Town hall', 'replays') },
   { name: 'channel-embed', as: ADA, to: channel('Town hall', 'embed') },

@@ -24,7 +24,7 @@ for (const [look, options] of Object.entries(LOOKS)) {
     try {
       await visit(session, page)
       await session.page.waitForTimeout(REST_MS)
-      await session.page.screenshot({ path: join(folder, `${page.name}-${look}.png`), fullPage: !/palette|keys-(revoke|new|import)|team-invite|tokens-new|webhooks-new/u.test(page.name) })
+      await session.page.screenshot({ path: join(folder, `${page.name}-${look}.png`), fullPage: !/palette|account-factor|keys-(revoke|new|import|secret)|team-invite|tokens-new|webhooks-new/u.test(page.name) })
     } catch (problem) {
       console.error(`${page.name}-${look}: ${problem.message.split('\n')[0]} ${session.problems.join('; ')}`)
       await session.page.screenshot({ path: join(folder, `FAILED-${page.name}-${look}.png`) })
