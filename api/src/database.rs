@@ -126,7 +126,7 @@ impl Database {
     /// Whether PostgreSQL answers and has the schema that this build knows.
     pub async fn check(&self) -> Result<(), DatabaseError> {
         sqlx::query(
-            "select deletes_at, (select count(*) from seal_check) from asset, session_at_the_door('', null) limit 1",
+            "select recording, (select count(*) from seal_check) from broadcast, session_at_the_door('', null) limit 1",
         )
         .execute(&self.pool)
         .await?;

@@ -19,6 +19,7 @@ pub mod id;
 pub mod ladder;
 pub mod latency;
 pub mod pieces;
+pub mod recording;
 pub mod stream_key;
 pub mod viewers;
 
@@ -30,6 +31,7 @@ pub use id::{
 };
 pub use ladder::Ladder;
 pub use latency::LatencyMode;
+pub use recording::Recording;
 pub use stream_key::StreamKey;
 
 /// Gives bytes of a received message an allocation of their own. They come as a slice of the connection's receive buffer; a

@@ -42,6 +42,8 @@ pub(crate) const STATE_HOLD: Duration = Duration::from_secs(20);
 pub(crate) const RESOLVE: Duration = Duration::from_secs(2);
 /// A live broadcast nobody has asked for during this time is no longer followed.
 pub(crate) const FOLLOW_IDLE: Duration = Duration::from_secs(60);
+/// How long after its end an unrecorded broadcast is shown to those who watch it, from memory: longer than any player lags behind.
+pub(crate) const LAST_LOOK: Duration = Duration::from_secs(60);
 /// First and longest pause between two attempts to subscribe.
 pub(crate) const SUBSCRIBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 

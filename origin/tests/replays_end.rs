@@ -4,9 +4,10 @@ mod support;
 
 use bytes::Bytes;
 use headwater_model::proto::api::ResolveResponse;
+use headwater_platform::store::ObjectStore as _;
 use http::StatusCode;
 use support::client::{Answer, get};
-use support::farm::{BROADCAST, CHANNEL, FakeWorker, Farm, REPLAY, TENANT, ended, live};
+use support::farm::{BROADCAST, CHANNEL, FakeWorker, Farm, REPLAY, TENANT, ended, live, offline};
 use support::media::{Recipe, make};
 
 fn jpeg(word: &str) -> Bytes {
@@ -193,4 +194,80 @@ async fn a_deleted_replay_is_gone_at_once_also_under_its_channel_and_comes_back_
         get(farm.origin, &format!("/{CHANNEL}/{}", files[2])).await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn what_is_not_recorded_is_watched_to_its_end_from_memory_and_is_gone_then() {
+    let made = make(TENANT, BROADCAST, Recipe::low(12));
+    let farm = Farm::start().await;
+    farm.put(made.objects()).await;
+    let begun = made.through_segment(1);
+    let worker = FakeWorker::start_with(&made, begun).await;
+    let on_air = |kind: &str| ResolveResponse {
+        unrecorded: true,
+        kind: kind.into(),
+        ..live(&worker, 1)
+    };
+    farm.api.answer(CHANNEL, on_air("channel"));
+    farm.api.answer(REPLAY, on_air("replay"));
+    let at = |id: &str, file: &str| format!("/{id}/{BROADCAST}/{file}");
+    let playlist = at(CHANNEL, "source/index.m3u8");
+    let segments: Vec<_> = made
+        .segments()
+        .into_iter()
+        .filter(|(name, ..)| name == "source")
+        .collect();
+    let files: Vec<String> = segments
+        .iter()
+        .map(|(_, name, _)| format!("source/{}-1.m4s", name.seq))
+        .collect();
+    until(&farm, &at(CHANNEL, &files[0]), StatusCode::OK).await;
+    worker.say_all(&made.events[begun..]);
+    for id in [CHANNEL, REPLAY] {
+        for file in ["main.m3u8", "dvr.m3u8"] {
+            until(&farm, &format!("/{id}/{file}"), StatusCode::OK).await;
+        }
+        for (file, (_, _, bytes)) in files.iter().zip(&segments) {
+            let answer = get(farm.origin, &at(id, file)).await;
+            assert_eq!((answer.status, &answer.body), (StatusCode::OK, bytes), "{file}");
+            assert_eq!(
+                answer.header("cache-control"),
+                "public, max-age=60",
+                "not left in caches"
+            );
+        }
+    }
+
+    // It ends: what is stored goes at once. Whoever watches the channel sees the last of it, and the end.
+    farm.store.delete_many(&farm.store.keys()).await.expect("in memory");
+    farm.api.answer(CHANNEL, offline());
+    farm.api.forget(REPLAY);
+    worker.end();
+    for id in [CHANNEL, REPLAY] {
+        farm.hint(id).await;
+    }
+    for file in ["main.m3u8", "dvr.m3u8", "manifest.mpd", "thumbnail.jpg"] {
+        for id in [CHANNEL, REPLAY] {
+            until(&farm, &format!("/{id}/{file}"), StatusCode::NOT_FOUND).await;
+        }
+    }
+    let ended = get(farm.origin, &playlist).await;
+    assert!(ended.text().trim_end().ends_with("#EXT-X-ENDLIST"), "{}", ended.text());
+    for (file, (_, _, bytes)) in files.iter().zip(&segments) {
+        assert_eq!(get(farm.origin, &at(CHANNEL, file)).await.body, *bytes, "{file}");
+        assert_eq!(get(farm.origin, &at(REPLAY, file)).await.status, StatusCode::NOT_FOUND);
+    }
+    for id in [CHANNEL, REPLAY] {
+        let download = get(farm.origin, &at(id, "download.mp4")).await;
+        assert_eq!(download.status, StatusCode::NOT_FOUND);
+    }
+    let state = get(farm.origin, &format!("/{CHANNEL}/state.json")).await;
+    assert!(state.text().contains("\"state\":\"offline\""), "{}", state.text());
+
+    // A minute later nobody is that far behind.
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    tokio::time::resume();
+    until(&farm, &playlist, StatusCode::NOT_FOUND).await;
+    until(&farm, &at(CHANNEL, &files[0]), StatusCode::NOT_FOUND).await;
 }

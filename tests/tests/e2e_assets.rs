@@ -218,6 +218,121 @@ async fn a_replay_is_seen_downloaded_deleted_restored_and_removed() -> Outcome {
     chain.finish().await
 }
 
+/// What a viewer at this playlist sees until the broadcast ends, who is never turned away before.
+async fn watched_to_the_end(playlist: String) -> anyhow::Result<String> {
+    let mut every = tokio::time::interval(std::time::Duration::from_millis(100));
+    loop {
+        every.tick().await;
+        let answer = http::get(&playlist).await?;
+        let text = answer.text();
+        anyhow::ensure!(answer.status == 200, "{}: {text}", answer.status);
+        if text.contains("#EXT-X-ENDLIST") {
+            return Ok(text);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broadcast_that_is_not_recorded_is_watched_live_and_leaves_nothing() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let chain = Chain::start(Setup {
+        store: Some(folder.path().to_path_buf()),
+        ..Setup::default()
+    })
+    .await?;
+    let front = chain.front()?;
+    let (ada, _) = front.sign_up("Ada").await?;
+    let other = channel(&ada, "SOURCE").await?;
+    let (kept_replay, _, kept) = recorded(&chain, &ada, &other).await?;
+    let hall = channel(&ada, "SOURCE").await?;
+    let update = "mutation($id: ID!, $v: Int!, $r: RecordingPolicy) {
+        channelUpdate(input: { id: $id, expectedVersion: $v, recording: $r }) { channel { recording } userErrors { code } } }";
+    done(&ada, update, json!({ "id": hall.channel_id, "v": 1, "r": "NONE" })).await?;
+
+    // Live, it is as any other: the window from its first segment on, stored on the way.
+    let mut encoder = Source::default().push(&chain.push_url(&hall))?;
+    let told = chain.state(&hall, "live").await?;
+    let (Some(broadcast), Some(replay)) = (told["broadcast_id"].as_str(), told["replay_playback_id"].as_str()) else {
+        anyhow::bail!("no broadcast: {told}");
+    };
+    encoder.sends(240).await?;
+    let playlist = chain.play(&hall.playback_id, &format!("{broadcast}/source/index.m3u8"));
+    until("three segments of the past can be sought", async || {
+        let listed = http::get(&playlist).await.ok()?.text();
+        (listed.matches("#EXTINF").count() >= 3).then_some(())
+    })
+    .await?;
+    let first = format!("{broadcast}/source/0-1.m4s");
+    let addresses = [
+        chain.play(replay, "main.m3u8"),
+        chain.play(replay, "dvr.m3u8"),
+        chain.play(replay, &first),
+        chain.play(&hall.playback_id, "main.m3u8"),
+        chain.play(&hall.playback_id, "dvr.m3u8"),
+        chain.play(&hall.playback_id, "thumbnail.jpg"),
+    ];
+    for address in &addresses {
+        until("it is shown", async || {
+            (http::get(address).await.ok()?.status == 200).then_some(())
+        })
+        .await?;
+    }
+    assert_eq!(http::get(&chain.play(&hall.playback_id, &first)).await?.status, 200);
+    assert!(
+        !stored(folder.path(), broadcast).is_empty(),
+        "an accepted second survives a worker"
+    );
+    // The channel records again, from its next broadcast on.
+    done(&ada, update, json!({ "id": hall.channel_id, "v": 2, "r": "RECORD" })).await?;
+
+    // It ends: those who watch see the end, and after that there is nothing.
+    let watching = tokio::spawn(watched_to_the_end(playlist));
+    encoder.stop().await?;
+    let ended = watching.await??;
+    let last = ended.lines().rfind(|line| line.ends_with(".m4s")).unwrap_or_default();
+    let last = chain.play(&hall.playback_id, &format!("{broadcast}/source/{last}"));
+    assert_eq!(http::get(&last).await?.status, 200, "{ended}");
+    let begun = std::time::Instant::now();
+    chain.state(&hall, "offline").await?;
+    let download = chain.play(replay, &format!("{broadcast}/download.mp4"));
+    for address in addresses.iter().chain([&download]) {
+        until("nothing is shown of it", async || {
+            (http::get(address).await.ok()?.status == 404).then_some(())
+        })
+        .await?;
+    }
+    until("nothing of it is stored", async || {
+        stored(folder.path(), broadcast).is_empty().then_some(())
+    })
+    .await?;
+    println!("nothing was left {:?} after its end was seen", begun.elapsed());
+    let seen = "query($id: ID!) { broadcast(id: $id) { lifecycle recording asset { id } } assets { totalCount }
+        webhookEvents(first: 100) { nodes { type } } }";
+    let seen = ada.ask(seen, json!({ "id": broadcast })).await?;
+    assert_eq!(
+        seen.data("/broadcast")?,
+        &json!({ "lifecycle": "ENDED", "recording": "NONE", "asset": null })
+    );
+    assert_eq!(seen.data("/assets/totalCount")?, &json!(1));
+    let events = seen.data("/webhookEvents/nodes")?.to_string();
+    assert_eq!(
+        (
+            events.matches("ASSET_READY").count(),
+            events.matches("ASSET_DELETED").count(),
+            events.matches("BROADCAST_ENDED").count()
+        ),
+        (1, 0, 2),
+        "{events}"
+    );
+
+    // What is recorded stays: of the other channel, and what this one broadcasts next.
+    assert_eq!(http::get(&chain.play(&kept_replay, "main.m3u8")).await?.status, 200);
+    assert!(!stored(folder.path(), &kept).is_empty());
+    let (next, ..) = recorded(&chain, &ada, &hall).await?;
+    assert_eq!(http::get(&chain.play(&next, "main.m3u8")).await?.status, 200);
+    chain.finish().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_with_a_policy_of_its_own_plays_with_a_token_that_is_made_here() -> Outcome {
     let chain = Chain::start(Setup::default()).await?;

@@ -89,9 +89,13 @@ pub enum SortBy {
     Size,
 }
 
+/// Every broadcast has a row; that of one that is not recorded serves its removal alone, and nobody sees it.
 fn scoped(start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {
     let mut query = QueryBuilder::new(start);
-    query.push(" from asset a join broadcast b on b.broadcast_id = a.broadcast_id where a.tenant_id = ");
+    query.push(
+        " from asset a join broadcast b on b.broadcast_id = a.broadcast_id and b.recording = 'record' \
+         where a.tenant_id = ",
+    );
     query.push_bind(place.tenant_id.to_string());
     query
         .push(" and a.environment = ")

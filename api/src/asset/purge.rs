@@ -1,8 +1,10 @@
-//! Removing what is stored for deleted replays, when the time to undo is over.
+//! Removing what is stored for deleted replays, when the time to undo is over, and for unrecorded broadcasts, when they have ended.
 //!
 //! Any number of api processes look for work; one claims a replay for [`CLAIM`] and says so in PostgreSQL, page by page. One
 //! that vanishes loses its claim, and the next goes on: removing twice is removing once. Only keys under the broadcast's own
-//! prefix are ever named, and none of a broadcast that has not ended.
+//! prefix are ever named, and none of a broadcast that has not ended. An unrecorded broadcast is emptied as soon as it has ended,
+//! when a worker may still be writing its last picture, or one that was replaced a last segment: so it is looked at once more
+//! [`Pace::late`] after, and counts as removed from then on.
 
 use std::time::Duration;
 
@@ -27,6 +29,9 @@ pub struct Pace {
     pub look: Duration,
     /// Pause before what failed is tried again.
     pub again: Duration,
+    /// How long after the end of an unrecorded broadcast something may still be written for it: longer than a worker that has
+    /// lost its lease goes on.
+    pub late: Duration,
 }
 
 impl Default for Pace {
@@ -34,6 +39,7 @@ impl Default for Pace {
         Self {
             look: Duration::from_secs(5),
             again: Duration::from_secs(30),
+            late: Duration::from_secs(600),
         }
     }
 }
@@ -50,6 +56,7 @@ struct Due {
     asset_id: String,
     tenant_id: String,
     broadcast_id: String,
+    early: bool,
 }
 
 /// A replay that this process holds.
@@ -57,6 +64,8 @@ struct Held {
     asset: AssetId,
     tenant: TenantId,
     broadcast: BroadcastId,
+    /// More may be written for it.
+    is_early: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -104,10 +113,14 @@ impl Purger {
     pub async fn look(&self) -> Result<usize, DatabaseError> {
         let mut door = self.database.door(None).await?;
         let due: Vec<Due> = sqlx::query_as(
-            "select asset_id, tenant_id, broadcast_id from asset where deletes_at <= now() and state <> 'deleted' \
-             and coalesce(claimed_until, '-infinity') <= now() order by deletes_at limit $1",
+            "select a.asset_id, a.tenant_id, a.broadcast_id, \
+                    b.recording = 'none' and a.deletes_at > now() - $2 * interval '1 millisecond' as early \
+             from asset a join broadcast b on b.broadcast_id = a.broadcast_id \
+             where a.deletes_at <= now() and a.state <> 'deleted' \
+             and coalesce(a.claimed_until, '-infinity') <= now() order by a.deletes_at limit $1",
         )
         .bind(DUE_ROWS)
+        .bind(millis(self.pace.late))
         .fetch_all(&mut *door)
         .await?;
         drop(door);
@@ -117,6 +130,7 @@ impl Purger {
                 asset: id(AssetId::parse(&row.asset_id))?,
                 tenant: id(TenantId::parse(&row.tenant_id))?,
                 broadcast: id(BroadcastId::parse(&row.broadcast_id))?,
+                is_early: row.early,
             };
             match self.purge(&held).await {
                 Ok(true) => gone += 1,
@@ -130,7 +144,7 @@ impl Purger {
         Ok(gone)
     }
 
-    /// `false`: somebody else has it, or there is more than one turn's work.
+    /// `false`: somebody else has it, there is more than one turn's work, or more may come.
     async fn purge(&self, held: &Held) -> Result<bool, PurgeError> {
         let mut tx = self.database.tenant(held.tenant).await?;
         let claimed = sqlx::query(
@@ -152,6 +166,15 @@ impl Purger {
             self.put_off(held).await?;
             return Ok(false);
         };
+        if held.is_early {
+            let Held { broadcast, tenant, .. } = held;
+            tracing::info!(
+                tenant.id = %tenant, broadcast.id = %broadcast, objects,
+                "nothing is kept of {broadcast}: removed {objects} objects"
+            );
+            self.claim_until(held, self.pace.late).await?;
+            return Ok(false);
+        }
         let mut tx = self.database.tenant(held.tenant).await?;
         sqlx::query(
             "update asset set state = 'deleted', size_bytes = 0, claimed_until = null, updated_at = now(), \

@@ -14,7 +14,7 @@ use crate::op::{Op, Place};
 use crate::page::{Order, Page, Paged, instant};
 use crate::problem::{Answer, Code, Problem};
 
-const COLUMNS: &str = "b.broadcast_id, b.channel_id, b.state, b.latency_mode, b.source, b.ladder, b.started_at, b.ended_at, \
+const COLUMNS: &str = "b.broadcast_id, b.channel_id, b.state, b.latency_mode, b.recording, b.source, b.ladder, b.started_at, b.ended_at, \
                        b.duration_ms, (select l.ladder from lease l where l.broadcast_id = b.broadcast_id \
                        and l.tenant_id = b.tenant_id and l.acked_at is not null) as leased";
 
@@ -29,6 +29,8 @@ pub struct Entry {
     pub state: String,
     /// The channel's setting when it began.
     pub latency_mode: String,
+    /// The word of the channel's recording policy when it began.
+    pub recording: String,
     /// What the publisher sends.
     pub source: Json<Source>,
     /// The ladder that fits it.

@@ -61,6 +61,8 @@ pub struct Broadcast {
     pub playback_id: PlaybackId,
     /// Unix milliseconds.
     pub started_ms: i64,
+    /// Nothing is shown of it after its end.
+    pub is_unrecorded: bool,
     /// W3C `traceparent` of its trace; empty when traces are not exported.
     pub traceparent: String,
     /// Where it runs, until it has ended.

@@ -18,13 +18,14 @@ struct Row {
     state: Option<String>,
     replay_playback_id: Option<String>,
     started_ms: Option<i64>,
+    unrecorded: Option<bool>,
     traceparent: Option<String>,
     worker_url: Option<String>,
     generation: Option<i64>,
 }
 
 /// The live broadcast is the latest; of ended ones, only those that left something to watch count, that nobody deletes, and that
-/// are not more private than the playback id.
+/// are not more private than the playback id. One that was not recorded has been deleted since its end.
 pub(super) async fn of_channel(
     database: &Database,
     playback_id: PlaybackId,
@@ -32,7 +33,8 @@ pub(super) async fn of_channel(
     let row: Option<Row> = sqlx::query_as(
         "select c.tenant_id, c.channel_id, c.environment, p.policy, c.title, coalesce(b.latency_mode, c.latency_mode) as latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
-                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
+                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.recording = 'none' as unrecorded, \
+                b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
          from playback_id p \
          join channel c on c.channel_id = p.channel_id \
@@ -56,7 +58,8 @@ pub(super) async fn of_replay(database: &Database, playback_id: PlaybackId) -> R
                 c.title, \
                 b.latency_mode, \
                 b.broadcast_id, b.state, b.playback_id as replay_playback_id, \
-                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.traceparent, \
+                (extract(epoch from b.started_at) * 1000)::bigint as started_ms, b.recording = 'none' as unrecorded, \
+                b.traceparent, \
                 case when b.state <> 'ended' then l.worker_url end as worker_url, l.generation \
          from broadcast b \
          join channel c on c.channel_id = b.channel_id \
@@ -77,6 +80,7 @@ fn resolved(row: Row, kind: Kind) -> Result<Resolved, DatabaseError> {
             state: word(state.parse())?,
             playback_id: id(PlaybackId::parse(&playback_id))?,
             started_ms: row.started_ms.unwrap_or_default(),
+            is_unrecorded: row.unrecorded.unwrap_or_default(),
             traceparent: row.traceparent.unwrap_or_default(),
             worker: row.worker_url.zip(row.generation).map(|(url, generation)| Worker {
                 url,

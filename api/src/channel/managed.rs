@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use headwater_model::ladder::Policy;
-use headwater_model::{ChannelId, LatencyMode, PlaybackId, StreamKey, StreamKeyId};
+use headwater_model::{ChannelId, LatencyMode, PlaybackId, Recording, StreamKey, StreamKeyId};
 use serde_json::{Value, json};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, QueryBuilder};
@@ -29,7 +29,7 @@ const RECONNECT_WINDOW_S: std::ops::RangeInclusive<i64> = 0..=3_600;
 const BITRATE_BPS: std::ops::RangeInclusive<i64> = 64_000..=1_000_000_000;
 
 const COLUMNS: &str = "c.channel_id, c.tenant_id, c.environment, c.reference, c.title, c.metadata, c.latency_mode, \
-    c.reconnect_window_s, c.ladder, c.bitrate_max_bps, c.disabled_at, c.created_at, c.updated_at, c.version, \
+    c.reconnect_window_s, c.ladder, c.bitrate_max_bps, c.recording, c.disabled_at, c.created_at, c.updated_at, c.version, \
     (select t.suspended_at is not null from tenant t where t.tenant_id = c.tenant_id) as suspended, \
     (select b.state from broadcast b where b.channel_id = c.channel_id and b.state <> 'ended' \
      order by b.started_at desc limit 1) as broadcast_state";
@@ -57,6 +57,8 @@ pub struct Channel {
     pub ladder: Json<Policy>,
     /// Bits/s over ten seconds; `None`: the edge's own limit.
     pub bitrate_max_bps: Option<i64>,
+    /// What is kept of its broadcasts: the word of a [`Recording`].
+    pub recording: String,
     /// Since when it lets no new publisher in.
     pub disabled_at: Option<DateTime<Utc>>,
     /// When it was made.
@@ -112,6 +114,7 @@ impl Channel {
             "ladder": self.ladder.0,
             "reconnectWindowS": self.reconnect_window_s,
             "bitrateMaxBps": self.bitrate_max_bps,
+            "recording": self.recording,
             "disabled": self.disabled_at.is_some(),
         })
     }
@@ -134,6 +137,8 @@ pub struct Settings {
     pub reconnect_window_s: Option<i64>,
     /// Bits/s.
     pub bitrate_max_bps: Option<Option<i64>>,
+    /// What is kept of its broadcasts, from the next one on.
+    pub recording: Option<Recording>,
     /// Lets nobody publish.
     pub disabled: Option<bool>,
 }
@@ -351,8 +356,8 @@ pub async fn create_for(op: &Op, settings: Settings) -> Answer<(Channel, StreamK
     }
     sqlx::query(
         "insert into channel (channel_id, tenant_id, environment, title, reference, metadata, latency_mode, \
-                              reconnect_window_s, ladder, bitrate_max_bps, disabled_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $11 then now() end)",
+                              reconnect_window_s, ladder, bitrate_max_bps, disabled_at, recording) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $11 then now() end, $12)",
     )
     .bind(channel.as_str())
     .bind(place.tenant_id.as_str())
@@ -365,6 +370,7 @@ pub async fn create_for(op: &Op, settings: Settings) -> Answer<(Channel, StreamK
     .bind(Json(settings.ladder.unwrap_or_default()))
     .bind(settings.bitrate_max_bps.flatten())
     .bind(settings.disabled.unwrap_or(false))
+    .bind(settings.recording.unwrap_or_default().as_str())
     .execute(change.on())
     .await
     .map_err(of_write)?;
@@ -433,6 +439,9 @@ pub async fn update(op: &Op, channel: ChannelId, expected_version: i32, settings
     }
     if let Some(bps) = settings.bitrate_max_bps {
         query.push(", bitrate_max_bps = ").push_bind(bps);
+    }
+    if let Some(recording) = settings.recording {
+        query.push(", recording = ").push_bind(recording.as_str());
     }
     match settings.disabled {
         Some(true) => drop(query.push(", disabled_at = coalesce(disabled_at, now())")),

@@ -6,7 +6,7 @@ use headwater_model::ladder::VideoCodec;
 use headwater_model::{BroadcastId, BroadcastState, LatencyMode as Latency};
 
 use super::asset::Asset;
-use super::channel::{Channel, LatencyMode};
+use super::channel::{Channel, LatencyMode, RecordingPolicy};
 use super::common::{
     Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse, payload, settle, wanted,
 };
@@ -136,13 +136,17 @@ impl Broadcast {
     async fn latency_mode(&self) -> LatencyMode {
         self.0.latency_mode.parse::<Latency>().unwrap_or_default().into()
     }
+    /// What is kept of it: the channel's policy when it began.
+    async fn recording(&self) -> RecordingPolicy {
+        RecordingPolicy::of_word(&self.0.recording)
+    }
     async fn started_at(&self) -> Instant {
         Instant(self.0.started_at)
     }
     async fn ended_at(&self) -> Option<Instant> {
         self.0.ended_at.map(Instant)
     }
-    /// Of the replay, once it is whole.
+    /// Of what could be watched, once it has ended.
     async fn duration_ms(&self) -> Option<Long> {
         self.0.duration_ms.map(Long)
     }
@@ -243,7 +247,7 @@ impl Broadcast {
         };
         Ok(found.and_then(of))
     }
-    /// Its replay. Needs ASSET_READ.
+    /// Its replay; null where it is not recorded. Needs ASSET_READ.
     async fn asset(&self, ctx: &Context<'_>) -> Result<Option<Asset>> {
         Op::of(ctx).require(Action::AssetRead)?;
         let found = loaders::of(ctx).load_one(AssetOf(self.0.broadcast_id.clone())).await?;

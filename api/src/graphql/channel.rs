@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, ID, InputObject, Json, MaybeUndefined, Object, Result, SimpleObject};
 use headwater_model::ladder::{Policy, Step};
-use headwater_model::{ChannelId, LatencyMode as Latency};
+use headwater_model::{ChannelId, LatencyMode as Latency, Recording};
 use serde_json::Value;
 
 use super::broadcast::Broadcast;
@@ -26,6 +26,23 @@ pub enum LatencyMode {
     Low,
     /// Eight to fifteen seconds, the best quality per bit.
     Standard,
+}
+
+/// What is kept of a broadcast when it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "headwater_model::Recording")]
+pub enum RecordingPolicy {
+    /// Its replay.
+    Record,
+    /// Nothing. It is watched live as any other, the past of its window included; at its end it is shown no more, everything
+    /// stored for it is removed within seconds, and there is no asset.
+    None,
+}
+
+impl RecordingPolicy {
+    pub(super) fn of_word(word: &str) -> Self {
+        word.parse::<Recording>().unwrap_or_default().into()
+    }
 }
 
 /// Which renditions a channel's broadcasts get.
@@ -181,6 +198,10 @@ impl Channel {
     async fn bitrate_max_bps(&self) -> Option<Long> {
         self.0.bitrate_max_bps.map(Long)
     }
+    /// What is kept of its broadcasts, from the next one on.
+    async fn recording(&self) -> RecordingPolicy {
+        RecordingPolicy::of_word(&self.0.recording)
+    }
     /// No new publisher is let in.
     async fn disabled(&self) -> bool {
         self.0.disabled_at.is_some()
@@ -335,6 +356,8 @@ pub struct ChannelCreateInput {
     reconnect_window_s: Option<i32>,
     /// Most bits/s over ten seconds that a publisher may send.
     bitrate_max_bps: Option<Long>,
+    /// RECORD where left out.
+    recording: Option<RecordingPolicy>,
 }
 
 /// A change of a channel: what is left out stays as it is.
@@ -352,6 +375,8 @@ pub struct ChannelUpdateInput {
     reconnect_window_s: Option<i32>,
     /// Null takes it away.
     bitrate_max_bps: MaybeUndefined<Long>,
+    /// Holds from the next broadcast on; one on air keeps what it began with.
+    recording: Option<RecordingPolicy>,
     /// Lets no new publisher in.
     disabled: Option<bool>,
 }
@@ -402,6 +427,7 @@ impl ChannelMutation {
             ladder: input.ladder.map(Policy::from),
             reconnect_window_s: input.reconnect_window_s.map(i64::from),
             bitrate_max_bps: input.bitrate_max_bps.map(|bps| Some(bps.0)),
+            recording: input.recording.map(Recording::from),
             disabled: None,
         };
         let made = async {
@@ -433,6 +459,7 @@ impl ChannelMutation {
             ladder: input.ladder.map(Policy::from),
             reconnect_window_s: input.reconnect_window_s.map(i64::from),
             bitrate_max_bps: maybe(input.bitrate_max_bps).map(|bps| bps.map(|bps| bps.0)),
+            recording: input.recording.map(Recording::from),
             disabled: input.disabled,
         };
         let changed = async {

@@ -122,6 +122,7 @@ fn response(resolved: Resolved) -> ResolveResponse {
         response.broadcast_id = broadcast.id.into();
         response.replay_playback_id = broadcast.playback_id.into();
         response.started_ms = broadcast.started_ms;
+        response.unrecorded = broadcast.is_unrecorded;
         response.traceparent = broadcast.traceparent;
         if let Some(worker) = broadcast.worker {
             response.worker_url = worker.url;

@@ -3,6 +3,7 @@
 //! | class | `Cache-Control` | why |
 //! |---|---|---|
 //! | part, segment and init under their own name | a year, immutable | the bytes behind a name never change |
+//! | media of a broadcast that is not recorded | 60 s | nothing of it is kept after its end |
 //! | `t{time}.m4s` | a day | a later generation may make the same media again |
 //! | playlist that a directive waited for | 6 target durations | its URL names its content |
 //! | any other live playlist, manifest, state | 1 s | moves with every part |
@@ -42,7 +43,7 @@ impl Cache {
     pub(crate) const HOUR: Self = Self::Seconds(3_600);
     /// A thumbnail that the next one follows.
     pub(crate) const PICTURE: Self = Self::Seconds(10);
-    /// The player's assets and refusals that stay right.
+    /// The player's assets, refusals that stay right, and media that is not to be kept.
     pub(crate) const MINUTE: Self = Self::Seconds(60);
 
     pub(crate) fn header(self) -> HeaderValue {

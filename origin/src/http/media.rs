@@ -47,7 +47,8 @@ impl Origin {
             .init(&self.objects, wanted.rendition, first_seq)
             .await
             .map_err(refusal::fetch)?;
-        whole(headers, kind(&broadcast, wanted.rendition), Cache::Immutable, &[init])
+        let cache = keep(&broadcast, Cache::Immutable);
+        whole(headers, kind(&broadcast, wanted.rendition), cache, &[init])
     }
 
     /// `{seq}-{generation}.{part}.m4s`: waits where playlists hint at it.
@@ -60,7 +61,8 @@ impl Origin {
         let broadcast = self.broadcast_of(&wanted).await?;
         let found = broadcast.part(&self.objects, wanted.rendition, name).await;
         let (bytes, arrival_us) = found.map_err(refusal::fetch)?;
-        let mut answer = whole(headers, kind(&broadcast, wanted.rendition), Cache::Immutable, &[bytes])?;
+        let cache = keep(&broadcast, Cache::Immutable);
+        let mut answer = whole(headers, kind(&broadcast, wanted.rendition), cache, &[bytes])?;
         if let Some(arrival_us) = arrival_us {
             let delay_us = (self.clock.unix_us() - arrival_us).max(0);
             self.meters.part_delay_s.record(delay_us as f64 / 1e6);
@@ -109,6 +111,7 @@ fn segment(
     cache: Cache,
 ) -> Result<Response<Body>, Refusal> {
     let kind = kind(&broadcast, wanted.rendition);
+    let cache = keep(&broadcast, cache);
     match found {
         Found::Whole(pieces) => whole(headers, kind, cache, &pieces),
         Found::Open { seq } => {
@@ -123,6 +126,14 @@ fn whole(headers: &HeaderMap, kind: Kind, cache: Cache, pieces: &[Bytes]) -> Res
     range::respond(headers, kind, cache, len_bytes, |slice| {
         Body::slice_of(pieces, slice.start, slice.len)
     })
+}
+
+/// What leaves no replay is not left in caches either.
+fn keep(broadcast: &Broadcast, cache: Cache) -> Cache {
+    match broadcast.is_unrecorded {
+        true => Cache::MINUTE,
+        false => cache,
+    }
 }
 
 fn kind(broadcast: &Broadcast, rendition: &str) -> Kind {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::media::Media;
 use super::objects::Objects;
+use super::resolve::Past;
 use crate::http::gzip;
 use crate::limits::HOLD_TARGETS;
 use crate::lock;
@@ -80,6 +81,8 @@ pub(crate) enum Scope<'a> {
 pub(crate) struct Broadcast {
     pub tenant: String,
     pub id: String,
+    /// It leaves no replay: after its end there is nothing of it but what is in memory, and that not for long.
+    pub is_unrecorded: bool,
     state: RwLock<State>,
     all: Arc<Line>,
     lines: Mutex<HashMap<String, Arc<Line>>>,
@@ -91,28 +94,22 @@ pub(crate) struct Broadcast {
 
 impl Broadcast {
     /// Nothing known yet but its names and how far behind it may be.
-    pub(crate) fn new(
-        tenant: &str,
-        id: &str,
-        latency: LatencyMode,
-        objects: Arc<Objects>,
-        waiting: Arc<Waiting>,
-    ) -> Arc<Self> {
-        Self::from_window(tenant, id, Window::new(Settings { latency }), false, objects, waiting)
+    pub(crate) fn new(of: &Past, latency: LatencyMode, objects: Arc<Objects>, waiting: Arc<Waiting>) -> Arc<Self> {
+        Self::from_window(of, Window::new(Settings { latency }), false, objects, waiting)
     }
 
     /// A finished broadcast; `is_final` when nothing of it is still being written.
     pub(crate) fn from_window(
-        tenant: &str,
-        id: &str,
+        of: &Past,
         window: Window,
         is_final: bool,
         objects: Arc<Objects>,
         waiting: Arc<Waiting>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            tenant: tenant.to_string(),
-            id: id.to_string(),
+            tenant: of.tenant.clone(),
+            id: of.broadcast.clone(),
+            is_unrecorded: of.is_unrecorded,
             state: RwLock::new(State {
                 is_synced: window.ended(),
                 window,

@@ -45,7 +45,7 @@ impl Download {
     ) -> Result<Self, FetchError> {
         let (tracks, inits, segments) = {
             let state = broadcast.read();
-            if !state.window.ended() {
+            if !state.window.ended() || broadcast.is_unrecorded {
                 return Err(FetchError::Unknown);
             }
             let tracks = choose(&state.window, rendition).ok_or(FetchError::Unknown)?;

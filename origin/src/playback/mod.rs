@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::limits::{FOLLOW_IDLE, LIVE_ANSWER, REPLAYS_MAX, STATE_HOLD};
+use crate::limits::{FOLLOW_IDLE, LAST_LOOK, LIVE_ANSWER, REPLAYS_MAX, STATE_HOLD};
 use crate::lock;
 use crate::telemetry::Meters;
 use broadcast::{Broadcast, Scope, Waiting};
@@ -110,23 +110,28 @@ impl Broadcasts {
             return Err(FindError::Offline);
         }
         let past = playback.shown(id).ok_or(FindError::Unknown)?;
-        if id != now.broadcast {
-            self.still_shown(&past, &now).await?;
+        match id == now.broadcast {
+            true => {}
+            // It has ended, and whoever watches it has not quite.
+            false if past.is_unrecorded && self.is_followed(id) => {}
+            false => self.still_shown(&past, &now).await?,
         }
-        let tenant = past.tenant;
         let runs = now.broadcast == id && now.state.is_running();
         let broadcast = match self.known(id, &now) {
             Some(broadcast) => broadcast,
-            None if runs => self.follow(id, &tenant, playback, &now),
-            None => self.replay(id, &tenant, &now).await?,
+            None if runs => self.follow(&past, playback, &now),
+            None => self.replay(&past, &now).await?,
         };
         broadcast.note_asked();
         Ok(Shown { now, broadcast })
     }
 
-    /// Whether a broadcast that a playback id has shown may still be seen under it: not when its replay was deleted, nor when it
-    /// has become more private than the id. While the api is silent, what plays goes on.
+    /// Whether a broadcast that a playback id has shown may still be seen under it: not when its replay was deleted or never was
+    /// to be, nor when it has become more private than the id. While the api is silent, what plays goes on.
     async fn still_shown(&self, past: &Past, now: &Resolved) -> Result<(), FindError> {
+        if past.is_unrecorded {
+            return Err(FindError::Unknown);
+        }
         if past.replay_playback_id.is_empty() {
             return Ok(());
         }
@@ -164,6 +169,10 @@ impl Broadcasts {
         Ok(now)
     }
 
+    fn is_followed(&self, id: &str) -> bool {
+        matches!(lock(&self.entries).get(id), Some(Entry::Followed(_)))
+    }
+
     fn known(&self, id: &str, now: &Resolved) -> Option<Arc<Broadcast>> {
         let mut entries = lock(&self.entries);
         match entries.get(id)? {
@@ -185,26 +194,23 @@ impl Broadcasts {
         }
     }
 
-    fn follow(self: &Arc<Self>, id: &str, tenant: &str, playback: Arc<Playback>, now: &Resolved) -> Arc<Broadcast> {
+    fn follow(self: &Arc<Self>, of: &Past, playback: Arc<Playback>, now: &Resolved) -> Arc<Broadcast> {
         let mut entries = lock(&self.entries);
-        if let Some(Entry::Followed(broadcast)) = entries.get(id) {
+        if let Some(Entry::Followed(broadcast)) = entries.get(&of.broadcast) {
             return broadcast.clone();
         }
         let context = &self.context;
-        let broadcast = Broadcast::new(
-            tenant,
-            id,
-            follow::latency(now),
-            context.objects.clone(),
-            context.waiting.clone(),
-        );
-        entries.insert(id.to_string(), Entry::Followed(broadcast.clone()));
+        let (objects, waiting) = (context.objects.clone(), context.waiting.clone());
+        let broadcast = Broadcast::new(of, follow::latency(now), objects, waiting);
+        entries.insert(of.broadcast.clone(), Entry::Followed(broadcast.clone()));
         drop(entries);
         let (this, followed) = (self.clone(), broadcast.clone());
         self.process.spawn(async move {
             let end = follow::follow(this.context.clone(), followed.clone(), playback).await;
-            if end == End::Finished {
-                this.settle(&followed).await;
+            match end {
+                End::Finished if followed.is_unrecorded => this.last_look().await,
+                End::Finished => this.settle(&followed).await,
+                End::Abandoned => {}
             }
             // From here on the replay, if anybody asks, comes from the store like any other.
             let mut entries = lock(&this.entries);
@@ -213,6 +219,14 @@ impl Broadcasts {
             }
         });
         broadcast
+    }
+
+    /// After the end of what leaves no replay: its last seconds stay for those who are that far behind.
+    async fn last_look(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(LAST_LOOK) => {}
+            () = self.context.stop.cancelled() => {}
+        }
     }
 
     /// After the end: puts the replay's whole index in the place of the live window, and stays until nobody watches.
@@ -249,7 +263,8 @@ impl Broadcasts {
         }
     }
 
-    async fn replay(&self, id: &str, tenant: &str, now: &Resolved) -> Result<Arc<Broadcast>, FindError> {
+    async fn replay(&self, of: &Past, now: &Resolved) -> Result<Arc<Broadcast>, FindError> {
+        let id = of.broadcast.as_str();
         let cell = {
             let mut entries = lock(&self.entries);
             match entries.get(id) {
@@ -271,10 +286,10 @@ impl Broadcasts {
         };
         let context = &self.context;
         let loaded = cell.get_or_try_init(|| async {
-            let (window, is_final) = replay::load(&context.objects, tenant, id).await?;
+            let (window, is_final) = replay::load(&context.objects, &of.tenant, id).await?;
             info!(broadcast.id = id, "read the replay of broadcast {id}");
             let (objects, waiting) = (context.objects.clone(), context.waiting.clone());
-            Ok(Broadcast::from_window(tenant, id, window, is_final, objects, waiting))
+            Ok(Broadcast::from_window(of, window, is_final, objects, waiting))
         });
         loaded.await.cloned().map_err(|error: ReplayError| {
             if error.is_transient() {

@@ -67,6 +67,8 @@ pub(crate) struct Resolved {
     /// The address of one replay, not of a channel: what it shows does not change any more.
     pub is_replay: bool,
     pub latency_mode: String,
+    /// The broadcast leaves no replay.
+    pub is_unrecorded: bool,
     /// Of the broadcast's trace; empty when traces are not exported.
     pub traceparent: String,
 }
@@ -104,6 +106,7 @@ impl From<ResolveResponse> for Resolved {
             started_ms: answer.started_ms,
             is_replay: answer.kind == "replay",
             latency_mode: answer.latency_mode,
+            is_unrecorded: answer.unrecorded,
             traceparent: answer.traceparent,
         }
     }
@@ -150,6 +153,8 @@ struct Memory {
 pub(crate) struct Past {
     pub broadcast: String,
     pub tenant: String,
+    /// It leaves no replay.
+    pub is_unrecorded: bool,
     /// The playback id of its own: what became of the replay is asked of that one.
     pub replay_playback_id: String,
 }
@@ -225,6 +230,7 @@ impl Playback {
             memory.shown.push_front(Past {
                 broadcast: now.broadcast.clone(),
                 tenant: now.tenant.clone(),
+                is_unrecorded: now.is_unrecorded,
                 replay_playback_id: now.replay_playback_id.clone(),
             });
             memory.shown.truncate(BROADCASTS_PER_PLAYBACK_MAX);

@@ -135,6 +135,7 @@ pub fn live(worker: &FakeWorker, generation: u64) -> ResolveResponse {
         traceparent: String::new(),
         policy: "public".into(),
         environment: "live".into(),
+        unrecorded: false,
     }
 }
 

@@ -28,21 +28,25 @@ pub(super) struct Channel {
     pub(super) ladder: Policy,
     latency_mode: String,
     reconnect_window_s: i32,
+    recording: String,
 }
 
 pub(super) async fn channel(on: &mut PgConnection, open: &Open) -> Result<Option<Channel>> {
-    let row: Option<(Json<Policy>, String, i32)> = sqlx::query_as(
-        "select ladder, latency_mode, reconnect_window_s from channel where channel_id = $1 and tenant_id = $2",
+    let row: Option<(Json<Policy>, String, i32, String)> = sqlx::query_as(
+        "select ladder, latency_mode, reconnect_window_s, recording from channel where channel_id = $1 and tenant_id = $2",
     )
     .bind(open.channel_id.as_str())
     .bind(open.tenant_id.as_str())
     .fetch_optional(on)
     .await?;
-    Ok(row.map(|(Json(ladder), latency_mode, reconnect_window_s)| Channel {
-        ladder,
-        latency_mode,
-        reconnect_window_s,
-    }))
+    Ok(
+        row.map(|(Json(ladder), latency_mode, reconnect_window_s, recording)| Channel {
+            ladder,
+            latency_mode,
+            reconnect_window_s,
+            recording,
+        }),
+    )
 }
 
 /// A publish that was opened before.
@@ -183,8 +187,8 @@ pub(super) struct New<'a> {
 pub(super) async fn insert(on: &mut PgConnection, open: &Open, new: &New<'_>, now: Timestamp) -> Result<()> {
     sqlx::query(
         "insert into broadcast (broadcast_id, tenant_id, channel_id, playback_id, state, latency_mode, \
-                reconnect_window_s, publish_id, edge_url, anchor_ms, source, ladder, traceparent, started_at) \
-         values ($1, $2, $3, $4, 'connecting', $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                reconnect_window_s, publish_id, edge_url, anchor_ms, source, ladder, traceparent, started_at, recording) \
+         values ($1, $2, $3, $4, 'connecting', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(new.broadcast_id.as_str())
     .bind(open.tenant_id.as_str())
@@ -199,6 +203,7 @@ pub(super) async fn insert(on: &mut PgConnection, open: &Open, new: &New<'_>, no
     .bind(Json(new.ladder))
     .bind(&open.traceparent)
     .bind(to_utc(now))
+    .bind(&new.channel.recording)
     .execute(&mut *on)
     .await?;
     insert_publish(on, open, new.broadcast_id, 0, now).await

@@ -26,6 +26,8 @@ export class Double {
   ended = new Set()
   requests = []
   #state = 'offline'
+  /** What has ended leaves no replay: it is there for those who watch its last seconds. */
+  #unrecorded = false
   #media
   #broadcast = 0
   #anchors = []
@@ -67,6 +69,7 @@ export class Double {
   goLive({ historyS = 6 } = {}) {
     this.#broadcast += 1
     this.#state = 'live'
+    this.#unrecorded = false
     this.#anchors = [{ mediaS: 0, wallMs: Date.now() - historyS * 1000, endS: Infinity }]
   }
 
@@ -85,6 +88,11 @@ export class Double {
   end() {
     this.#anchors.at(-1).endS = Math.min(this.#anchors.at(-1).endS, this.#positionS())
     this.#state = 'ended'
+  }
+
+  endUnrecorded() {
+    this.end()
+    this.#unrecorded = true
   }
 
   setOffline() { this.#state = 'offline' }
@@ -122,7 +130,7 @@ export class Double {
     }
     if (rest[0] === 'thumbnail.jpg') return send(200, PICTURE, '.jpg')
     if (rest[0] === 'state.json') return send(200, JSON.stringify(await this.#stateAfter(url.searchParams.get('after'))))
-    if (this.#state === 'offline') return send(404, '{}')
+    if (this.#state === 'offline' || (this.#unrecorded && rest.length === 1)) return send(404, '{}')
     if (rest[0] === 'dvr.m3u8' || rest[0] === 'main.m3u8') return send(200, this.#multivariant(), '.m3u8')
     if (rest[0] === 'manifest.mpd') return send(200, this.#manifest(), '.mpd')
     if (Number(rest[0]) !== this.#broadcast) return send(404, '{}')
@@ -227,10 +235,11 @@ ${ended ? '' : '<UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="
   }
 
   #stateJson() {
+    const state = this.#unrecorded ? 'offline' : this.#state
     return {
-      version: `${this.#state}.${this.#broadcast}`,
-      state: this.#state, kind: this.kind, title: this.title, latency_mode: 'low',
-      broadcast_id: this.#state === 'offline' ? null : `br_${this.#broadcast}`,
+      version: `${state}.${this.#broadcast}`,
+      state, kind: this.kind, title: this.title, latency_mode: 'low',
+      broadcast_id: state === 'offline' ? null : `br_${this.#broadcast}`,
       started_ms: this.#anchors[0]?.wallMs ?? null, replay_playback_id: this.replayPlaybackId,
     }
   }

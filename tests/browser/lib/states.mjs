@@ -31,6 +31,7 @@ export const STATES = [
     await page.waitForSelector('.notice:not([hidden])')
   } },
   { name: 'ended', enter: async (double, page, open) => { double.goLive({ historyS: 20 }); await open(); await playing(page); double.end(); await phase(page, 'ended') } },
+  { name: 'ended-unrecorded', enter: async (double, page, open) => { double.goLive({ historyS: 20 }); await open(); await playing(page); double.endUnrecorded(); await phase(page, 'ended') } },
   { name: 'ended-opened-later', enter: async (double, page, open) => { double.goLive({ historyS: 20 }); double.end(); await open(); await phase(page, 'ended') } },
   { name: 'replay', enter: async (double, page, open) => { double.goLive({ historyS: 60 }); double.end(); double.kind = 'replay'; await open(); await playing(page); await wake(page) } },
   { name: 'not-found', enter: async (double, page, open) => { await open(`${double.url}/embed/pb_nobody`); await phase(page, 'error') } },

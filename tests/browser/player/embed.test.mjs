@@ -180,6 +180,25 @@ test('ends, and plays the replay on the same element', async () => {
   nothingWrong()
 })
 
+test('a broadcast that leaves no replay is watched to its end, offers nothing more, and the next one starts by itself', async () => {
+  double.goLive({ historyS: 10 })
+  await page.goto(double.embedUrl)
+  await moves()
+  double.endUnrecorded()
+  await phase('ended', 20_000)
+  assert.match(await page.locator('.card').innerText(), /Evening concert[\s\S]*The broadcast has ended/)
+  assert.equal(await page.locator('.card').getByRole('button').count(), 0, 'nothing can be watched from its start')
+  await wake()
+  assert.equal(await page.locator('.play-button').isVisible(), false)
+  await page.keyboard.press('k')
+  await page.keyboard.press('0')
+  await phase('ended')
+  double.goLive({ historyS: 4 })
+  await phase('media')
+  await moves()
+  nothingWrong()
+})
+
 test('a replay opened by its own address plays from its start', async () => {
   double.goLive({ historyS: 30 })
   double.end()

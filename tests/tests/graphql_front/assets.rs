@@ -17,18 +17,22 @@ const RESTORE: &str =
 async fn replay(front: &Front, ada: &Caller, tenant: &str, state: &str) -> anyhow::Result<(String, String)> {
     let channel = "mutation { channelCreate(input: { title: \"Town hall\" }) { channel { id } } }";
     let channel = ada.ask(channel, json!({})).await?.text("/channelCreate/channel/id")?;
+    of_channel(front, tenant, &channel, state).await
+}
+
+async fn of_channel(front: &Front, tenant: &str, channel: &str, state: &str) -> anyhow::Result<(String, String)> {
     let broadcast = BroadcastId::random();
     sqlx::query(
         "insert into broadcast (broadcast_id, tenant_id, channel_id, playback_id, state, latency_mode, reconnect_window_s, \
                                 publish_id, edge_url, anchor_ms, source, ladder, started_at, duration_ms, size_bytes, ended_at, \
-                                finishing_at) \
-         values ($1, $2, $3, $4, $6, 'low', 60, $5, 'http://127.0.0.1:1', 0, '{\"audio\": true}', \
-                 '{\"video\": [], \"audio\": true}', now(), 5000, 9000, case when $6 = 'ended' then now() end, \
-                 case when $6 = 'ended' then now() end)",
+                                finishing_at, recording) \
+         select $1, $2, $3, $4, $6, 'low', 60, $5, 'http://127.0.0.1:1', 0, '{\"audio\": true}'::jsonb, \
+                '{\"video\": [], \"audio\": true}'::jsonb, now(), 5000, 9000, case when $6 = 'ended' then now() end, \
+                case when $6 = 'ended' then now() end, recording from channel where channel_id = $3",
     )
     .bind(broadcast.as_str())
     .bind(tenant)
-    .bind(&channel)
+    .bind(channel)
     .bind(PlaybackId::random().as_str())
     .bind(PublishId::random().as_str())
     .bind(state)
@@ -159,6 +163,91 @@ async fn a_deletion_is_refused_on_air_undone_in_time_and_final_after() -> Outcom
     Ok(())
 }
 
+/// The channel and the newest of its broadcasts.
+const POLICIES: &str = "query($id: ID!) { channel(id: $id) { version recording }
+    broadcasts(filter: { channelId: $id }) { nodes { recording asset { id } } } }";
+
+#[tokio::test]
+async fn what_a_channel_records_is_a_setting_that_a_broadcast_begins_with() -> Outcome {
+    let front = Front::fresh().await?;
+    let (ada, tenant) = front.sign_up("Ada").await?;
+    let create = "mutation($i: ChannelCreateInput!) { channelCreate(input: $i) { channel { id recording } } }";
+    let usual = ada.ask(create, json!({ "i": { "title": "Usual" } })).await?;
+    assert_eq!(usual.text("/channelCreate/channel/recording")?, "RECORD");
+    let made = ada
+        .ask(create, json!({ "i": { "title": "Town hall", "recording": "NONE" } }))
+        .await?;
+    assert_eq!(made.text("/channelCreate/channel/recording")?, "NONE");
+    let channel = made.text("/channelCreate/channel/id")?;
+
+    // On air, and recorded from the next broadcast on: this one keeps what it began with.
+    let (asset, broadcast) = of_channel(&front, &tenant, &channel, "live").await?;
+    let update = "mutation($id: ID!, $r: RecordingPolicy) { channelUpdate(input: { id: $id, expectedVersion: 1, recording: $r }) {
+        channel { recording } userErrors { code } } }";
+    let updated = ada.ask(update, json!({ "id": channel, "r": "RECORD" })).await?;
+    assert_eq!(updated.text("/channelUpdate/channel/recording")?, "RECORD");
+    let seen = ada.ask(POLICIES, json!({ "id": channel })).await?;
+    assert_eq!(seen.text("/channel/recording")?, "RECORD");
+    assert_eq!(
+        seen.data("/broadcasts/nodes")?,
+        &json!([{ "recording": "NONE", "asset": null }])
+    );
+    let log = ada
+        .ask(
+            "{ tenant { auditLog(first: 1) { nodes { action before after } } } }",
+            json!({}),
+        )
+        .await?;
+    assert_eq!(log.text("/tenant/auditLog/nodes/0/before/recording")?, "none");
+    assert_eq!(log.text("/tenant/auditLog/nodes/0/after/recording")?, "record");
+
+    // It ends. There is no asset under any name, before, during and after, and nobody is told of one.
+    let mut connection = front.database.connect().await?;
+    sqlx::query("update broadcast set state = 'ended', ended_at = now(), finishing_at = now() where broadcast_id = $1")
+        .bind(&broadcast)
+        .execute(&mut connection)
+        .await?;
+    let named = "query($id: ID!) { asset(id: $id) { id } node(id: $id) { id } all: assets { totalCount }
+        deleted: assets(filter: { state: DELETED }) { totalCount } }";
+    let named = ada.ask(named, json!({ "id": asset })).await?;
+    assert_eq!(
+        named.body["data"],
+        json!({ "asset": null, "node": null, "all": { "totalCount": 0 }, "deleted": { "totalCount": 0 } })
+    );
+    for asked in [DELETE, RESTORE] {
+        let refused = ada.ask(asked, json!({ "id": asset })).await?;
+        assert!(refused.body.to_string().contains("NOT_FOUND"), "{}", refused.body);
+    }
+    // The next one is recorded.
+    of_channel(&front, &tenant, &channel, "ended").await?;
+    let seen = ada.ask(POLICIES, json!({ "id": channel })).await?;
+    assert_eq!(seen.text("/broadcasts/nodes/0/recording")?, "RECORD");
+    seen.text("/broadcasts/nodes/0/asset/id")?;
+    let told = ada
+        .ask(
+            "{ webhookEvents(first: 50) { nodes { type objectId body } } }",
+            json!({}),
+        )
+        .await?;
+    let told = told
+        .data("/webhookEvents/nodes")?
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let of = |id: &str| -> Vec<&Value> { told.iter().filter(|event| event["objectId"] == id).collect() };
+    assert!(of(&asset).is_empty(), "{told:?}");
+    let ended = of(&broadcast)
+        .pop()
+        .and_then(|event| event["body"].as_str())
+        .unwrap_or_default();
+    let ended: Value = serde_json::from_str(ended)?;
+    assert_eq!(
+        (&ended["type"], &ended["data"]["recording"], &ended["data"]["assetId"]),
+        (&json!("broadcast.ended"), &json!("NONE"), &Value::Null)
+    );
+    Ok(())
+}
+
 mod purging {
     use std::sync::Arc;
     use std::time::Duration;
@@ -231,6 +320,72 @@ mod purging {
             .await?;
         let events = told.body.to_string();
         assert_eq!(events.matches("ASSET_DELETED").count(), 1, "{events}");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_recorded_goes_when_it_has_ended_with_what_comes_late() -> Outcome {
+        let front = Front::fresh().await?;
+        let (ada, tenant) = front.sign_up("Ada").await?;
+        let made = "mutation { channelCreate(input: { title: \"Town hall\", recording: NONE }) { channel { id } } }";
+        let channel = ada.ask(made, json!({})).await?.text("/channelCreate/channel/id")?;
+        let (asset, broadcast) = of_channel(&front, &tenant, &channel, "live").await?;
+        let (_, kept) = replay(&front, &ada, &tenant, "ended").await?;
+        let store = Arc::new(MemoryStore::new());
+        let put = async |key: String| {
+            let meta = Meta::immutable("video/mp4");
+            store.put(&key, vec![Bytes::from_static(b"x")], meta).await
+        };
+        for seq in 0..10 {
+            put(format!("{tenant}/{broadcast}/source/{seq}-1-0-1.m4s")).await?;
+        }
+        put(format!("{tenant}/{kept}/index.json")).await?;
+        let purger = purger(&front, &store)?;
+        purger.look().await?;
+        assert_eq!(store.keys().len(), 11, "it is on air");
+        let mut connection = front.database.connect().await?;
+        let state = "update broadcast set state = $2, finishing_at = now(), \
+                            ended_at = case when $2 = 'ended' then now() end where broadcast_id = $1";
+        for word in ["finishing", "ended"] {
+            sqlx::query(state)
+                .bind(&broadcast)
+                .bind(word)
+                .execute(&mut connection)
+                .await?;
+            if word == "finishing" {
+                purger.look().await?;
+                assert_eq!(store.keys().len(), 11, "its end is being written");
+            }
+        }
+        store.set_fault(Fault::Down);
+        purger.look().await?;
+        assert_eq!(store.keys().len(), 11, "the store is away");
+        store.set_fault(Fault::None);
+        purger.look().await?;
+        assert_eq!(
+            store.keys(),
+            [format!("{tenant}/{kept}/index.json")],
+            "nothing is waited for"
+        );
+
+        // A worker that was replaced writes once more. It is looked at again when that is over.
+        put(format!("{tenant}/{broadcast}/source/11-1-0-1.m4s")).await?;
+        purger.look().await?;
+        assert_eq!(store.keys().len(), 2, "not yet");
+        sqlx::query(
+            "update asset set deletes_at = deletes_at - interval '1 hour', claimed_until = claimed_until - interval '1 hour' \
+             where asset_id = $1",
+        )
+        .bind(&asset)
+        .execute(&mut connection)
+        .await?;
+        assert_eq!(purger.look().await?, 1);
+        assert_eq!(store.keys().len(), 1);
+        assert_eq!(purger.look().await?, 0, "once is enough");
+        let told = ada
+            .ask("{ webhookEvents(first: 50) { nodes { type objectId } } }", json!({}))
+            .await?;
+        assert!(!told.body.to_string().contains(&asset), "{}", told.body);
         Ok(())
     }
 

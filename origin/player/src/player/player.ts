@@ -135,11 +135,11 @@ export class Player {
       waiting: this.#waiting,
       paused: !this.#wantsPlay,
       position,
-      window: engine?.seekWindow() ?? null,
+      window: this.#phase === 'ended' && !this.#canReplay() ? null : (engine?.seekWindow() ?? null),
       atEdge: this.#live && behindS < AT_EDGE_S,
       behindS,
       latencyMs: this.#live ? this.#latencyMs(position) : null,
-      replayOffered: this.#phase === 'ended' && (this.#mediaUrl !== '' || state === 'ended'),
+      replayOffered: this.#phase === 'ended' && this.#canReplay(),
       hasPicture: this.video.videoWidth > 0,
       newBroadcast: this.#watchesOldBroadcast(),
       muted: this.video.muted || this.video.volume === 0,
@@ -187,7 +187,7 @@ export class Player {
 
   seek(position: number): void {
     const window = this.#engine?.seekWindow()
-    if (!window || this.#phase === 'loading') return
+    if (!window || this.#phase === 'loading' || (this.#phase === 'ended' && !this.#canReplay())) return
     const edge = this.#engine?.edge() ?? null
     const target = Math.min(Math.max(position, window.start), edge ?? Math.max(window.start, window.end - 0.1))
     this.#wantsEdge = edge !== null && target >= edge - 1
@@ -213,6 +213,7 @@ export class Player {
 
   /** Plays what was recorded from its start, on the same element where it already holds the recording. */
   playReplay(): void {
+    if (!this.#canReplay()) return
     this.#wantsPlay = true
     this.#wantsEdge = false
     if (this.#mediaUrl !== '' && !this.#live) {
@@ -267,6 +268,8 @@ export class Player {
       const playing = this.#phase === 'media' || this.#phase === 'ended'
       if (!playing) this.#fail(seen.failure, seen.failure, false)
       else if (seen.failure === 'unreachable') this.#networkDown = true
+      // What was watched under its own address is gone, as on a channel that shows nothing more.
+      else if (this.#state) this.#state = { ...this.#state, state: 'offline', broadcastId: null }
       this.onChange()
       return
     }
@@ -308,7 +311,8 @@ export class Player {
   #offAir(state: ChannelState): void {
     if (this.#problem === 'media' || this.#problem === 'unsupported') return
     this.#live = false
-    if (state.state === 'offline') this.#setPhase('offline')
+    // Who has watched a broadcast that left no replay sees that it has ended; who comes later, that there is nothing yet.
+    if (state.state === 'offline') this.#setPhase(this.#mediaBroadcast === null ? 'offline' : 'ended')
     else if (state.kind === 'channel') this.#setPhase('ended')
     else if (this.#phase !== 'ended') {
       if (this.#wantsPlay) this.#load(this.#liveUrl(), 0)
@@ -505,6 +509,13 @@ export class Player {
       void this.#watch.now()
     })
     on('canplay', () => this.#tryPlay())
+  }
+
+  /** Whether what was watched here, or what was broadcast last, can be watched from its start. */
+  #canReplay(): boolean {
+    const state = this.#state
+    if (state === null || state.state === 'offline') return false
+    return this.#mediaUrl === '' ? state.state === 'ended' : this.#mediaBroadcast === state.broadcastId
   }
 
   #watchesOldBroadcast(): boolean {

@@ -65,6 +65,7 @@ export class Controls {
 
   draw(now: Snapshot): void {
     this.#seekBar.draw(now)
+    this.#play.element.hidden = now.phase === 'ended' && !now.replayOffered
     if (now.phase === 'ended') this.#play.draw('replay', 'Watch from the start')
     else this.#play.draw(now.paused ? 'play' : 'pause', now.paused ? 'Play' : 'Pause')
     this.#mute.draw(now.muted ? 'muted' : 'volume', now.muted ? 'Unmute' : 'Mute')
