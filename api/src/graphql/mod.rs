@@ -25,6 +25,7 @@ pub mod loaders;
 mod member;
 mod playback_id;
 mod playback_token;
+mod revocation;
 mod second_factor;
 mod signing_key;
 mod stream_key;
@@ -151,6 +152,7 @@ pub struct Query(
     broadcast::BroadcastQuery,
     asset::AssetQuery,
     signing_key::SigningKeyQuery,
+    revocation::RevocationQuery,
     webhook::WebhookQuery,
 );
 

@@ -7,6 +7,7 @@
 pub mod key;
 pub mod mint;
 mod pem;
+pub mod revoked;
 
 use headwater_model::TenantId;
 use serde_json::json;
@@ -24,11 +25,12 @@ pub const SUBJECT_CHARS_MAX: usize = 200;
 pub const REVOCATIONS_MAX: i64 = 10_000;
 
 /// What is revoked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "PlaybackRevocationKind")]
 pub enum Kind {
     /// The token of an id (`jti`).
     Token,
-    /// Every token of a viewer (`viewer_id`) issued before now.
+    /// Every token of a viewer (`viewer_id`) issued before.
     Viewer,
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn needs(field: &str) -> Option<Option<Action>> {
         "signingKey" | "signingKeys" => SigningKeyRead,
         "signingKeyCreate" | "signingKeyImport" | "signingKeyRevoke" => SigningKeyWrite,
         "playbackTokenCreate" => PlaybackTokenCreate,
-        "playbackViewerRevoke" | "playbackTokenRevoke" => ViewerRevoke,
+        "playbackRevocations" | "playbackViewerRevoke" | "playbackTokenRevoke" => ViewerRevoke,
         "webhookEndpoint" | "webhookEndpoints" | "webhookEvent" | "webhookEvents" | "webhookDelivery"
         | "webhookDeliveries" => WebhookRead,
         "webhookEndpointCreate"
