@@ -52,6 +52,7 @@ pub mod page;
 pub mod playback_id;
 pub mod playback_token;
 pub mod problem;
+pub mod reseal;
 mod seal;
 pub mod second_factor;
 mod secret;
@@ -79,6 +80,7 @@ pub use urls::Urls;
 use asset::purge::{self, Purger};
 use mail::Postman;
 use op::Services;
+use reseal::Resealer;
 use webhook::{Deliverer, Guard, Rules};
 
 /// How often idempotency keys and events whose time is over are removed.
@@ -142,6 +144,7 @@ pub async fn serve(config: Config, listeners: Listeners, process: Process) -> an
     jobs.spawn(health::keep::keep(services.clone(), stop()));
     jobs.spawn(Deliverer::new(&services, Rules::default(), stop()).run());
     jobs.spawn(Purger::new(database.clone(), config.store.open(), purge::Pace::default()).run(stop()));
+    jobs.spawn(Resealer::new(database.clone(), services.seals.clone(), reseal::Rules::default()).run(stop()));
     jobs.spawn(Postman::new(&services, mail::Rules::default(), stop()).run());
     jobs.spawn(forget_old(database.clone(), stop()));
     let seals = services.seals.clone();

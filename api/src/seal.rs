@@ -46,6 +46,16 @@ impl Seals {
         seal(&self.0[0], context, plain)
     }
 
+    /// Whether there are keys that only open.
+    pub(crate) fn has_older(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// Whether the first key opens it.
+    pub(crate) fn is_newest(&self, context: &str, sealed: &[u8]) -> bool {
+        open(&self.0[0], context, sealed.to_vec()).is_some()
+    }
+
     pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         self.0.iter().find_map(|key| open(key, context, sealed.to_vec()))
     }

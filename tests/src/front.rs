@@ -24,6 +24,16 @@ use crate::outside::TestDatabase;
 
 /// Requests of one caller each minute: more than any test sends.
 const RATE_PER_MINUTE: u32 = 100_000;
+/// What a front seals with.
+pub const SEALING_KEY: &str = "of-the-tests";
+
+fn urls() -> Urls {
+    Urls {
+        api_public_url: "http://127.0.0.1:8080".into(),
+        api_playback_url: "http://127.0.0.1:8088".into(),
+        api_ingest_url: "rtmp://127.0.0.1:1935/live".into(),
+    }
+}
 
 /// An api with a database of its own.
 pub struct Front {
@@ -121,15 +131,24 @@ impl Front {
         Self::over(database, hints, Guard::new(&[]), None)
     }
 
+    /// The same caller at another api on the same database, which has these sealing keys.
+    pub fn sealing_with(&self, keys: &[&str], caller: &Caller) -> anyhow::Result<Caller> {
+        let keys: Vec<_> = keys.iter().map(|key| Secret::new(*key)).collect();
+        let (database, seals) = (
+            Database::serve(&self.database.url, 2)?,
+            Seals::new(&keys, &Secret::new("")),
+        );
+        let services = Services::new(database, self.hints.clone(), urls(), seals, Guard::new(&[]));
+        Ok(Caller {
+            router: router(Api::new(services, RATE_PER_MINUTE, CancellationToken::new())),
+            headers: caller.headers.clone(),
+        })
+    }
+
     fn over(database: TestDatabase, hints: SharedHints, guard: Guard, mailer: Option<Mailer>) -> anyhow::Result<Self> {
-        let urls = Urls {
-            api_public_url: "http://127.0.0.1:8080".into(),
-            api_playback_url: "http://127.0.0.1:8088".into(),
-            api_ingest_url: "rtmp://127.0.0.1:1935/live".into(),
-        };
-        let seals = Seals::new(&[], &Secret::new("of-the-tests"));
+        let seals = Seals::new(&[], &Secret::new(SEALING_KEY));
         let serving = Database::serve(&database.url, 8)?;
-        let services = Services::new(serving, hints.clone(), urls, seals, guard).with_mail(mailer);
+        let services = Services::new(serving, hints.clone(), urls(), seals, guard).with_mail(mailer);
         let api = Api::new(services.clone(), RATE_PER_MINUTE, CancellationToken::new());
         let listening = tokio::spawn(services.clone().listen(CancellationToken::new()));
         Ok(Self {

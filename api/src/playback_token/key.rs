@@ -208,7 +208,7 @@ pub async fn create(op: &Op, name: &str, algorithm: Algorithm, managed: bool) ->
         return Err(Problem::mend_all(Code::State, "No key could be made. Try again."));
     };
     let id = SigningKeyId::random();
-    let kept = managed.then(|| op.services().seals.seal(&seal_context(id), private.as_bytes()));
+    let kept = managed.then(|| op.services().seals.seal(&seal_context(id.as_str()), private.as_bytes()));
     let new = New {
         id,
         name,
@@ -222,7 +222,7 @@ pub async fn create(op: &Op, name: &str, algorithm: Algorithm, managed: bool) ->
 }
 
 /// What a private half is sealed for: it opens for no other key's row.
-fn seal_context(key: SigningKeyId) -> String {
+pub(crate) fn seal_context(key: &str) -> String {
     format!("signing key {key}")
 }
 
@@ -246,7 +246,7 @@ pub(super) async fn managed(op: &Op, place: Place, key: Option<SigningKeyId>) ->
         return Ok(None);
     };
     let id = crate::database::id(SigningKeyId::parse(&key.signing_key_id))?;
-    let opened = op.services().seals.open(&seal_context(id), &private_key);
+    let opened = op.services().seals.open(&seal_context(id.as_str()), &private_key);
     let der = opened.and_then(|pem| pem::read("PRIVATE KEY", std::str::from_utf8(&pem).ok()?));
     match der {
         Some(der) => Ok(Some((key, der))),

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
-use headwater_api::Database;
 use headwater_api::http::{Api, router};
+use headwater_api::reseal::{self, Resealer, Tally};
+use headwater_api::{Database, Seals};
 use headwater_platform::hints::MemoryHints;
 use headwater_platform::rpc::RpcConfig;
 use headwater_tests::farm;
+use headwater_tests::front::{PASSWORD, SEALING_KEY};
 use headwater_tests::outside::{Cluster, TestDatabase};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::sync::Arc;
@@ -156,5 +158,101 @@ async fn throttles_and_logs_see_through_trusted_proxies_alone() -> Outcome {
         at("6.6.6.6, 192.0.2.10").ask("{ me { id } }", json!({})).await?.status,
         200
     );
+    Ok(())
+}
+
+/// Another walk through what is sealed, by a process with these keys.
+async fn walk(front: &Front, keys: &[&str]) -> anyhow::Result<Tally> {
+    let keys: Vec<_> = keys.iter().map(|key| Secret::new(*key)).collect();
+    let seals = Seals::new(&keys, &Secret::new("unused"));
+    // More rows than one batch holds.
+    let rules = reseal::Rules {
+        rows_max: 2,
+        ..reseal::Rules::default()
+    };
+    Ok(Resealer::new(Database::serve(&front.database.url, 2)?, seals, rules)
+        .walk()
+        .await?)
+}
+
+#[tokio::test]
+async fn a_new_key_in_front_seals_again_what_the_old_one_sealed_until_it_may_go() -> Outcome {
+    const OLD: &str = SEALING_KEY;
+    let folder = tempfile::tempdir()?;
+    let front = Front::with_mail(Mailer::new(Way::folder(&folder.path().join("mail"))?, SENDER)?).await?;
+    let mut kept = 0;
+    for name in ["Ada", "Bob", "Cy"] {
+        let (caller, _) = front.sign_up(name).await?;
+        kept += 1; // the letter that confirms the address
+        for n in 0..3 {
+            let make = "mutation($u: String!) { webhookEndpointCreate(input: { url: $u }) { webhookEndpoint { id } } }";
+            let made = caller
+                .ask(make, json!({ "u": format!("https://{n}.example.com/") }))
+                .await?;
+            let id = made.text("/webhookEndpointCreate/webhookEndpoint/id")?;
+            let rotate = "mutation($id: ID!) { webhookEndpointRotateSecret(input: { id: $id }) { secret } }";
+            caller
+                .ask(rotate, json!({ "id": id }))
+                .await?
+                .text("/webhookEndpointRotateSecret/secret")?;
+            kept += 2;
+        }
+        for managed in [true, true, false] {
+            let make = "mutation($m: Boolean!) { signingKeyCreate(input: { name: \"k\", managed: $m }) { signingKey { id } } }";
+            caller
+                .ask(make, json!({ "m": managed }))
+                .await?
+                .text("/signingKeyCreate/signingKey/id")?;
+            kept += u64::from(managed);
+        }
+        let enrol = caller
+            .ask(super::second_factor::ENROL, json!({ "p": PASSWORD }))
+            .await?;
+        enrol.text("/totpEnrol/secret")?;
+        kept += 1;
+    }
+    let (none, all) = (Tally::default(), |sealed| Tally { sealed, left: 0 });
+    assert_eq!(walk(&front, &[OLD]).await?, none, "the first key sealed everything");
+    let unknown = walk(&front, &["new", "another"]).await?;
+    assert_eq!(
+        unknown,
+        Tally { sealed: 0, left: kept },
+        "what no key opens is left as it is"
+    );
+
+    // Two processes at once: each value is sealed again once, and a walk that finds nothing says so.
+    let (one, two) = tokio::try_join!(walk(&front, &["new", OLD]), walk(&front, &["new", OLD]))?;
+    assert_eq!(one.sealed + two.sealed, kept, "{one:?} {two:?}");
+    assert_eq!(walk(&front, &["new", OLD]).await?, none);
+    // An api that still has the old key in front goes on sealing with it; the next walk finds that.
+    let (dee, _) = front.sign_up("Dee").await?;
+    assert_eq!(walk(&front, &["new", OLD]).await?, all(1));
+    // The old one may go: the new one opens everything.
+    assert_eq!(walk(&front, &["next", "new"]).await?, all(kept + 1));
+    assert_eq!(walk(&front, &["new", "next"]).await?, all(kept + 1));
+
+    // What was sealed again is what it was: an api with the new key alone signs with the key that it kept.
+    let managed = "mutation { signingKeyCreate(input: { name: \"k\", managed: true }) { signingKey { id } } }";
+    dee.ask(managed, json!({}))
+        .await?
+        .text("/signingKeyCreate/signingKey/id")?;
+    assert_eq!(walk(&front, &["new", OLD]).await?, all(1));
+    let channel = dee.channel("Town hall").await?;
+    let found = dee
+        .ask(
+            "query($id: ID!) { channel(id: $id) { playbackIds { id } } }",
+            json!({ "id": channel }),
+        )
+        .await?;
+    let mint = "mutation($p: ID!) { playbackTokenCreate(input: { playbackId: $p }) { playbackToken { token } userErrors { code } } }";
+    let mint = (mint, json!({ "p": found.text("/channel/playbackIds/0/id")? }));
+    let refused = dee.ask(mint.0, mint.1.clone()).await?;
+    assert_eq!(
+        refused.text("/playbackTokenCreate/userErrors/0/code")?,
+        "STATE",
+        "the old key opens it no more"
+    );
+    let minted = front.sealing_with(&["new"], &dee)?.ask(mint.0, mint.1).await?;
+    minted.text("/playbackTokenCreate/playbackToken/token")?;
     Ok(())
 }
