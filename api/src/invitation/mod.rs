@@ -262,7 +262,9 @@ async fn send(op: &Op, change: &mut Change, made: &Invitation, secret: &str) -> 
         role: role.title().to_owned(),
         secret: secret.to_owned(),
     };
-    Ok(mail::post(change.on(), op.services(), &letter).await?)
+    mail::post_for(tenant, change.on(), op.services(), &letter)
+        .await?
+        .or_refused()
 }
 
 /// Takes an offer back.

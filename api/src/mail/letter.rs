@@ -71,6 +71,15 @@ pub(super) struct Written {
 }
 
 impl Letter {
+    /// Whom it goes to, as far as that is known before it is written: a person, or a fingerprint of an address.
+    pub(super) fn recipient(&self) -> Option<String> {
+        match self {
+            Self::PasswordReset { email } => Some(sha256_hex(&email.to_lowercase())),
+            Self::EmailVerification { user_id } | Self::Notice { user_id, .. } => Some(user_id.to_string()),
+            Self::Invitation { .. } => None,
+        }
+    }
+
     /// Its word for operators.
     pub(super) fn kind(&self) -> &'static str {
         match self {

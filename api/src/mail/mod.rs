@@ -13,8 +13,8 @@ use headwater_platform::Secret;
 use lettre::message::Mailbox;
 
 pub(crate) use letter::{Letter, Notice};
-pub use queue::{Postman, Rules};
-pub(crate) use queue::{forget_old, post};
+pub use queue::{NOTICES_MORE_MAX, PER_ADDRESS_MAX, PER_TENANT_MAX, Postman, Rules, TOTAL_MAX};
+pub(crate) use queue::{forget_old, post, post_for};
 pub use way::Way;
 
 /// How mail leaves this installation; cheap to clone.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use headwater_model::MailId;
+use headwater_model::{MailId, TenantId};
 use rand::Rng as _;
 use sqlx::{FromRow, PgConnection};
 use tokio::sync::{Notify, Semaphore};
@@ -16,9 +16,19 @@ use super::letter::Letter;
 use super::way::Refused;
 use crate::database::{Database, DatabaseError};
 use crate::op::Services;
+use crate::problem::{Answer, Code, Problem};
 use crate::seal::Seals;
 use crate::urls::Urls;
 
+/// Letters that wait for one person or address at most. Further ones are not written: the first ones say it all.
+pub const PER_ADDRESS_MAX: i32 = 10;
+/// Invitations of one tenant that wait at most; further ones are refused.
+pub const PER_TENANT_MAX: i32 = 500;
+/// Letters that wait at most, whoever asked for them.
+pub const TOTAL_MAX: i32 = 100_000;
+/// Notices that wait beyond [`TOTAL_MAX`]: whoever fills the queue must not keep people from hearing what was done to their
+/// accounts.
+pub const NOTICES_MORE_MAX: i32 = 10_000;
 /// Messages that one process hands over at once.
 const AT_ONCE_MAX: usize = 4;
 /// For how long a process has a message to itself: longer than any attempt.
@@ -47,22 +57,90 @@ impl Default for Rules {
     }
 }
 
-/// Puts a letter into the queue, in the transaction that `on` is in. Returns whether this installation sends mail at all.
-pub(crate) async fn post(on: &mut PgConnection, services: &Services, letter: &Letter) -> Result<bool, DatabaseError> {
+/// What became of a letter that was to be posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Posted {
+    /// It waits to be sent.
+    Waits,
+    /// This installation sends no mail.
+    NoMail,
+    /// As much waits as may: it is not written. Who asks for somebody else's letter, or for one beside what they do, is not told.
+    Full,
+}
+
+impl Posted {
+    /// Whether it waits; fails where there was no room, for those who asked for just this letter.
+    pub(crate) fn or_refused(self) -> Answer<bool> {
+        match self {
+            Self::Waits => Ok(true),
+            Self::NoMail => Ok(false),
+            Self::Full => {
+                let sentence = "Too many messages wait to be sent. Try again when they have been.";
+                Err(Problem::mend_all(Code::LimitReached, sentence))
+            }
+        }
+    }
+
+    /// Where what is done counts, letter or not.
+    pub(crate) fn or_not(self) {}
+}
+
+/// Puts a letter to a person or an address into the queue, in the transaction that `on` is in. A few more than the limits say may
+/// get in at the same moment.
+pub(crate) async fn post(on: &mut PgConnection, services: &Services, letter: &Letter) -> Result<Posted, DatabaseError> {
+    put(on, services, letter, letter.recipient(), PER_ADDRESS_MAX).await
+}
+
+/// As [`post`], a letter that a tenant sends.
+pub(crate) async fn post_for(
+    tenant: TenantId,
+    on: &mut PgConnection,
+    services: &Services,
+    letter: &Letter,
+) -> Result<Posted, DatabaseError> {
+    put(on, services, letter, Some(tenant.to_string()), PER_TENANT_MAX).await
+}
+
+async fn put(
+    on: &mut PgConnection,
+    services: &Services,
+    letter: &Letter,
+    owner: Option<String>,
+    own_max: i32,
+) -> Result<Posted, DatabaseError> {
     if services.mailer.is_none() {
-        return Ok(false);
+        return Ok(Posted::NoMail);
+    }
+    let total_max = match letter {
+        Letter::Notice { .. } => TOTAL_MAX + NOTICES_MORE_MAX,
+        _ => TOTAL_MAX,
+    };
+    let (own, everybodys): (i64, i64) = sqlx::query_as("select own, everybodys from mail_waiting($1, $2, $3)")
+        .bind(&owner)
+        .bind(own_max)
+        .bind(total_max)
+        .fetch_one(&mut *on)
+        .await?;
+    if own >= own_max.into() || everybodys >= total_max.into() {
+        let kind = letter.kind();
+        metrics::counter!("api_mail_refused_total", "kind" => kind).increment(1);
+        tracing::warn!("a letter ({kind}) is not written: {own} wait for its owner, {everybodys} in all");
+        return Ok(Posted::Full);
     }
     let mail = MailId::random();
     let plain = serde_json::to_vec(letter).expect("a letter is JSON");
     sqlx::query(
-        "with posted as (insert into mail (mail_id, kind, sealed) values ($1, $2, $3)) select pg_notify('headwater_mail', '')",
+        "with posted as (insert into mail (mail_id, kind, sealed, owner) values ($1, $2, $3, $4)) \
+         select pg_notify('headwater_mail', '')",
     )
     .bind(mail.as_str())
     .bind(letter.kind())
     .bind(services.seals.seal(mail.as_str(), &plain))
+    .bind(owner)
     .execute(on)
     .await?;
-    Ok(true)
+    Ok(Posted::Waits)
 }
 
 /// Sends what waits; any number of processes do.
@@ -200,7 +278,8 @@ impl Shared {
         let mut door = self.database.door(None).await?;
         sqlx::query(
             "update mail set state = $2, error = $3, due_at = now() + $4 * interval '1 millisecond', \
-                    sealed = case when $2 = 'waiting' then sealed end, ended_at = case when $2 <> 'waiting' then now() end \
+                    sealed = case when $2 = 'waiting' then sealed end, owner = case when $2 = 'waiting' then owner end, \
+                    ended_at = case when $2 <> 'waiting' then now() end \
              where mail_id = $1",
         )
         .bind(id)

@@ -68,7 +68,7 @@ pub(super) async fn person(op: &Op, issuer: &str, claims: &Claims) -> Result<Use
             user_id: user,
             what: Notice::IdentityLinked,
         };
-        mail::post(&mut tx, op.services(), &notice).await?;
+        mail::post(&mut tx, op.services(), &notice).await?.or_not();
     }
     tx.commit().await?;
     tracing::info!(user.id = %user, "{user} is known to {issuer}{}", if new { ", and new here" } else { "" });

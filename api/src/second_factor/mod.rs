@@ -297,7 +297,9 @@ fn recovery_hash(user: UserId, code: &str) -> Option<String> {
 
 async fn note(on: &mut PgConnection, op: &Op, user: UserId, action: &'static str, what: Notice) -> Answer<()> {
     audit::of_person(on, op, user, action, Some(json!({ "method": "totp" }))).await?;
-    mail::post(on, op.services(), &Letter::Notice { user_id: user, what }).await?;
+    mail::post(on, op.services(), &Letter::Notice { user_id: user, what })
+        .await?
+        .or_not();
     tracing::info!(user.id = %user, "{action}: {user}");
     Ok(())
 }

@@ -24,7 +24,10 @@ pub async fn request_password_reset(op: &Op, email: &str) -> Answer<()> {
         .mail(&email.to_lowercase(), &op.caller().address())
         .await?;
     let mut door = services.database.door(None).await?;
-    mail::post(&mut door, services, &Letter::PasswordReset { email }).await?;
+    // Where there is no room the answer is the same: it would say that somebody has asked for this address before.
+    mail::post(&mut door, services, &Letter::PasswordReset { email })
+        .await?
+        .or_not();
     door.commit().await?;
     Ok(())
 }
@@ -55,7 +58,7 @@ pub async fn reset_password(op: &Op, secret: &str, new: String) -> Answer<()> {
         user_id: user,
         what: Notice::PasswordChanged,
     };
-    mail::post(&mut tx, services, &notice).await?;
+    mail::post(&mut tx, services, &notice).await?.or_not();
     tx.commit().await?;
     tracing::info!(user.id = %user, "{user} chose a new password by a link");
     Ok(())
@@ -78,7 +81,9 @@ pub async fn request_verification(op: &Op) -> Answer<()> {
         .limits
         .mail(&found.email.to_lowercase(), &op.caller().address())
         .await?;
-    mail::post(&mut door, services, &Letter::EmailVerification { user_id }).await?;
+    mail::post(&mut door, services, &Letter::EmailVerification { user_id })
+        .await?
+        .or_refused()?;
     door.commit().await?;
     Ok(())
 }

@@ -56,7 +56,9 @@ pub async fn sign_up(op: &Op, new: SignUp) -> Answer<(SignedIn, tenant::Summary)
     let mut tx = op.services().database.door(None).await?;
     queries::insert(&mut tx, user_id, &email, &name, &hash).await?;
     let (session_id, secret) = session::insert(&mut tx, op, user_id).await?;
-    mail::post(&mut tx, op.services(), &Letter::EmailVerification { user_id }).await?;
+    mail::post(&mut tx, op.services(), &Letter::EmailVerification { user_id })
+        .await?
+        .or_not();
     let op = op.signed_in(user_id, session_id, &name);
     let tenant = tenant::found(&op, tx, user_id, &tenant_name).await?;
     tracing::info!(tenant.id = %tenant.id, user.id = %user_id, "{user_id} signed up and owns {}", tenant.id);
@@ -179,7 +181,7 @@ pub async fn change_password(op: &Op, current: String, new: String) -> Answer<Us
         user_id: user,
         what: Notice::PasswordChanged,
     };
-    mail::post(&mut tx, op.services(), &notice).await?;
+    mail::post(&mut tx, op.services(), &notice).await?.or_not();
     let found = queries::by_id(&mut tx, user).await?;
     tx.commit().await?;
     tracing::info!(user.id = %user, "{user} changed the password");

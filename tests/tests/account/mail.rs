@@ -1,5 +1,6 @@
 //! Mail: links and notices, the queue, and servers that do not take it.
 
+use headwater_api::mail::{PER_ADDRESS_MAX, PER_TENANT_MAX, TOTAL_MAX};
 use headwater_tests::farm::until;
 use headwater_tests::front::PASSWORD;
 use headwater_tests::smtp::LOGIN;
@@ -395,5 +396,98 @@ async fn a_server_that_does_not_take_mail_is_asked_again_and_given_up() -> Outco
         .fetch_one(&mut connection)
         .await?;
     assert_eq!(kept, 0);
+    Ok(())
+}
+
+/// How many letters wait, and how many of this kind.
+async fn waiting(front: &Front, kind: &str) -> anyhow::Result<(i64, i64)> {
+    let counted =
+        sqlx::query_as("select count(*), count(*) filter (where kind = $1) from mail where state = 'waiting'");
+    Ok(counted
+        .bind(kind)
+        .fetch_one(&mut front.database.connect().await?)
+        .await?)
+}
+
+/// Has as many letters wait as may: of whoever the newest one counts for, or of nobody in particular.
+async fn fill(front: &Front, own: bool, up_to: i32) -> Outcome {
+    let fill = "insert into mail (mail_id, kind, sealed, due_at, owner) \
+                select random_id('ml_'), 'filling', '\\x00', now() + interval '1 day', n.owner \
+                from (select case when $1 then owner end as owner from mail order by created_at desc, mail_id limit 1) n, \
+                     generate_series(1, $2 - (select count(*) from mail m where m.state = 'waiting' \
+                                              and (not $1 or m.owner = (select owner from mail order by created_at desc, mail_id limit 1)))::integer)";
+    sqlx::query(fill)
+        .bind(own)
+        .bind(up_to)
+        .execute(&mut front.database.connect().await?)
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_waits_for_one_for_a_tenant_and_for_all_has_a_limit() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let front = Front::with_mail(Mailer::new(Way::folder(&folder.path().join("mail"))?, SENDER)?).await?;
+    let (ada, _) = front.sign_up("Ada").await?;
+    let again = "mutation { emailVerificationRequest { requested userErrors { code } } }";
+
+    // Of a person: who asks for their own letter is told.
+    assert_eq!(waiting(&front, "email_verification").await?, (1, 1));
+    ada.ask(again, json!({}))
+        .await?
+        .data("/emailVerificationRequest/requested")?;
+    fill(&front, true, PER_ADDRESS_MAX).await?;
+    let refused = ada.ask(again, json!({})).await?;
+    assert_eq!(
+        refused.text("/emailVerificationRequest/userErrors/0/code")?,
+        "LIMIT_REACHED"
+    );
+    assert_eq!(waiting(&front, "email_verification").await?.1, 2);
+
+    // Of an address: nobody is told, whether or not it is somebody's; another one has room.
+    let first = request_reset(&front, "eve@example.com").await?;
+    fill(&front, true, PER_ADDRESS_MAX).await?;
+    let before = waiting(&front, "password_reset").await?;
+    assert_eq!(before.1, 1);
+    assert_eq!(request_reset(&front, "EVE@example.com").await?.body, first.body);
+    assert_eq!(waiting(&front, "password_reset").await?, before, "nothing more waits");
+    request_reset(&front, "mallory@example.com").await?;
+    assert_eq!(waiting(&front, "password_reset").await?.1, 2);
+
+    // Of a tenant: the invitation is not made either.
+    ada.ask(INVITE, json!({ "e": "bob@example.com" }))
+        .await?
+        .data("/invitationCreate/invitation/id")?;
+    fill(&front, true, PER_TENANT_MAX).await?;
+    let refused = ada.ask(INVITE, json!({ "e": "cy@example.com" })).await?;
+    assert_eq!(refused.text("/invitationCreate/userErrors/0/code")?, "LIMIT_REACHED");
+    let open = ada.ask("{ tenant { invitations { totalCount } } }", json!({})).await?;
+    assert_eq!(open.data("/tenant/invitations/totalCount")?, &json!(1));
+    // What was sent counts no more.
+    let sent = "update mail set state = 'sent', sealed = null, ended_at = now() where mail_id = \
+                (select mail_id from mail where kind = 'filling' and owner like 'ten\\_%' limit 1)";
+    sqlx::query(sent).execute(&mut front.database.connect().await?).await?;
+    ada.ask(INVITE, json!({ "e": "cy@example.com" }))
+        .await?
+        .data("/invitationCreate/invitation/id")?;
+
+    // Of all: people sign up and change their passwords all the same, and hear of what was done to their accounts.
+    let bob = front.sign_up("Bob").await?.0;
+    fill(&front, false, TOTAL_MAX).await?;
+    let (letters, confirming) = waiting(&front, "email_verification").await?;
+    assert_eq!(letters, i64::from(TOTAL_MAX));
+    front.sign_up("Dee").await?;
+    request_reset(&front, "trent@example.com").await?;
+    assert_eq!(waiting(&front, "email_verification").await?, (letters, confirming));
+    let change = "mutation($p: String!) { passwordChange(input: { currentPassword: $p, newPassword: \"another long password\" }) {
+        userErrors { code } } }";
+    let changed = bob.ask(change, json!({ "p": PASSWORD })).await?;
+    assert_eq!(
+        changed.data("/passwordChange/userErrors")?,
+        &json!([]),
+        "{}",
+        changed.body
+    );
+    assert_eq!(waiting(&front, "notice").await?, (letters + 1, 1));
     Ok(())
 }
