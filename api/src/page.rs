@@ -1,7 +1,9 @@
 //! Pages of a list by keyset: a cursor names the last row seen, so rows that come and go meanwhile shift nothing.
 
 use aws_lc_rs::digest;
-use sqlx::{Postgres, QueryBuilder};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
 use crate::problem::{Answer, Problem};
 
@@ -42,6 +44,18 @@ pub struct Order {
     pub descending: bool,
 }
 
+impl Order {
+    /// Newest first, by the time in `column`.
+    pub const fn newest(column: &'static str, id: &'static str) -> Self {
+        Self {
+            column,
+            id,
+            cast: "timestamptz",
+            descending: true,
+        }
+    }
+}
+
 impl Page {
     /// Reads the four arguments of a connection.
     pub fn new(first: Option<i32>, after: Option<String>, last: Option<i32>, before: Option<String>) -> Answer<Self> {
@@ -63,6 +77,33 @@ impl Page {
             after: key(after)?,
             before: key(before)?,
         })
+    }
+
+    /// Reads the page, and how long the whole list is where `count` says so. `list` goes on from `select …` with `from` and
+    /// `where`; `columns` are those of a row, and `key` is its sort column's text and its id.
+    pub(crate) async fn read<T>(
+        &self,
+        on: &mut PgConnection,
+        count: bool,
+        columns: &str,
+        order: Order,
+        list: impl Fn(String) -> QueryBuilder<Postgres>,
+        key: impl Fn(&T) -> (String, String),
+    ) -> Answer<Paged<T>>
+    where
+        T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        let total = match count {
+            true => {
+                let mut counted = list("select count(*)".to_owned());
+                counted.build_query_scalar().fetch_one(&mut *on).await?
+            }
+            false => 0,
+        };
+        let mut query = list(format!("select {columns}"));
+        self.seek(&mut query, order);
+        let rows = query.build_query_as().fetch_all(on).await?;
+        Ok(Paged::of(rows, self, total, key))
     }
 
     /// Adds conditions, order and limit to a query that has a `where`. One row more than asked for is fetched, to know
@@ -168,8 +209,27 @@ impl<T> Paged<T> {
 }
 
 /// The text by which PostgreSQL reads exactly this instant again.
-pub(crate) fn instant(at: chrono::DateTime<chrono::Utc>) -> String {
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+/// Adds the bounds of a time that are given: not before `since`, and before `until`.
+pub(crate) fn between(
+    query: &mut QueryBuilder<Postgres>,
+    column: &str,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+) {
+    for (sign, bound) in [(">=", since), ("<", until)] {
+        if let Some(bound) = bound {
+            query.push(format_args!(" and {column} {sign} ")).push_bind(bound);
+        }
+    }
+}
+
+/// What is searched for, where anything is.
+pub(crate) fn words(search: Option<&str>) -> Option<&str> {
+    search.map(str::trim).filter(|words| !words.is_empty())
 }
 
 /// `%text%` for `like`, with the wildcards of the text taken as themselves.

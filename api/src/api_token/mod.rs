@@ -104,38 +104,29 @@ pub(crate) async fn stands(services: &Services, token: ApiTokenId) -> Answer<boo
     Ok(stands)
 }
 
+fn scoped(start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {
+    let mut query = QueryBuilder::new(start);
+    query
+        .push(" from api_token where tenant_id = ")
+        .push_bind(place.tenant_id.to_string());
+    query
+}
+
 /// The tenant's tokens of both environments, newest first; revoked ones stay in the list.
 pub async fn list(op: &Op, page: &Page, count: bool) -> Answer<Paged<ApiToken>> {
     let place = op.require(Action::TokenRead)?;
     let mut tx = op.look(place).await?;
-    let total = match count {
-        true => {
-            let counted = sqlx::query_scalar("select count(*) from api_token where tenant_id = $1");
-            counted.bind(place.tenant_id.as_str()).fetch_one(&mut *tx).await?
-        }
-        false => 0,
-    };
-    let mut query = QueryBuilder::new(format!("select {COLUMNS} from api_token where tenant_id = "));
-    query.push_bind(place.tenant_id.to_string());
-    let order = Order {
-        column: "created_at",
-        id: "api_token_id",
-        cast: "timestamptz",
-        descending: true,
-    };
-    page.seek(&mut query, order);
-    let rows: Vec<ApiToken> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
-        (instant(row.created_at), row.api_token_id.clone())
-    }))
+    let list = |start| scoped(start, place);
+    let key = |row: &ApiToken| (instant(row.created_at), row.api_token_id.clone());
+    let order = Order::newest("created_at", "api_token_id");
+    page.read(&mut tx, count, COLUMNS, order, list, key).await
 }
 
 /// The tenant's token of this id.
 pub async fn by_id(op: &Op, token: ApiTokenId) -> Answer<Option<ApiToken>> {
     let place = op.require(Action::TokenRead)?;
     let mut tx = op.look(place).await?;
-    let mut query = QueryBuilder::new(format!("select {COLUMNS} from api_token where tenant_id = "));
-    query.push_bind(place.tenant_id.to_string());
+    let mut query = scoped(format!("select {COLUMNS}"), place);
     query.push(" and api_token_id = ").push_bind(token.to_string());
     Ok(query.build_query_as().fetch_optional(&mut *tx).await?)
 }

@@ -12,7 +12,7 @@ use sqlx::{FromRow, QueryBuilder};
 
 use crate::access::Action;
 use crate::op::{Op, Place};
-use crate::page::{Order, Page, Paged, containing, instant};
+use crate::page::{Order, Page, Paged, between, containing, instant, words};
 use crate::problem::Answer;
 
 /// Deleted for good, whether or not the media is gone already.
@@ -116,8 +116,8 @@ pub async fn list(
     let mut tx = op.look(place).await?;
     let filtered = |start: String| {
         let mut query = scoped(start, place);
-        if let Some(search) = filter.search.as_deref().filter(|search| !search.trim().is_empty()) {
-            query.push(" and a.title ilike ").push_bind(containing(search.trim()));
+        if let Some(search) = words(filter.search.as_deref()) {
+            query.push(" and a.title ilike ").push_bind(containing(search));
         }
         // What is deleted is there for those who ask for it.
         match filter.state {
@@ -132,46 +132,29 @@ pub async fn list(
         if let Some(channel) = &filter.channel_id {
             query.push(" and a.channel_id = ").push_bind(channel.clone());
         }
-        for (sign, value) in [(">=", filter.since), ("<", filter.until)] {
-            if let Some(value) = value {
-                query.push(format_args!(" and a.created_at {sign} ")).push_bind(value);
-            }
-        }
+        between(&mut query, "a.created_at", filter.since, filter.until);
         query
     };
-    let total = match count {
-        true => {
-            filtered("select count(*)".into())
-                .build_query_scalar()
-                .fetch_one(&mut *tx)
-                .await?
-        }
-        false => 0,
-    };
-    let mut query = filtered(format!("select {COLUMNS}"));
     let (column, cast) = match by {
         SortBy::CreatedAt => ("a.created_at", "timestamptz"),
         SortBy::Duration => ("coalesce(a.duration_ms, 0)", "bigint"),
         SortBy::Size => ("coalesce(a.size_bytes, 0)", "bigint"),
     };
-    page.seek(
-        &mut query,
-        Order {
-            column,
-            id: "a.asset_id",
-            cast,
-            descending,
-        },
-    );
-    let rows: Vec<Asset> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
+    let order = Order {
+        column,
+        id: "a.asset_id",
+        cast,
+        descending,
+    };
+    let key = |row: &Asset| {
         let sort = match by {
             SortBy::CreatedAt => instant(row.created_at),
             SortBy::Duration => row.duration_ms.unwrap_or(0).to_string(),
             SortBy::Size => row.size_bytes.unwrap_or(0).to_string(),
         };
         (sort, row.asset_id.clone())
-    }))
+    };
+    page.read(&mut tx, count, COLUMNS, order, filtered, key).await
 }
 
 /// The asset of this id.

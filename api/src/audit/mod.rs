@@ -7,7 +7,7 @@ use sqlx::{FromRow, PgConnection, QueryBuilder};
 
 use crate::access::Action;
 use crate::op::{Actor, Op, Place};
-use crate::page::{Order, Page, Paged, instant};
+use crate::page::{Order, Page, Paged, between, instant};
 use crate::problem::Answer;
 
 /// A line to write.
@@ -87,20 +87,8 @@ pub async fn list(op: &Op, filter: Filter, page: &Page) -> Answer<Paged<Entry>> 
             query.push(format_args!(" and {column} = ")).push_bind(value);
         }
     }
-    for (sign, value) in [(">=", filter.since), ("<", filter.until)] {
-        if let Some(value) = value {
-            query.push(format_args!(" and at {sign} ")).push_bind(value);
-        }
-    }
-    page.seek(
-        &mut query,
-        Order {
-            column: "at",
-            id: "audit_id",
-            cast: "timestamptz",
-            descending: true,
-        },
-    );
+    between(&mut query, "at", filter.since, filter.until);
+    page.seek(&mut query, Order::newest("at", "audit_id"));
     let rows: Vec<Entry> = query.build_query_as().fetch_all(&mut *tx).await?;
     Ok(Paged::of(rows, page, 0, |row| (instant(row.at), row.audit_id.clone())))
 }

@@ -11,7 +11,7 @@ use sqlx::{FromRow, QueryBuilder};
 use crate::access::Action;
 use crate::audit;
 use crate::op::{Op, Place};
-use crate::page::{Order, Page, Paged, instant};
+use crate::page::{Order, Page, Paged, between, instant};
 use crate::problem::{Answer, Code, Problem};
 
 const COLUMNS: &str = "b.broadcast_id, b.channel_id, b.state, b.latency_mode, b.recording, b.source, b.ladder, b.started_at, b.ended_at, \
@@ -83,34 +83,17 @@ pub async fn list(op: &Op, filter: &Filter, descending: bool, page: &Page, count
         if let Some(state) = filter.state {
             query.push(" and b.state = ").push_bind(state);
         }
-        for (sign, value) in [(">=", filter.since), ("<", filter.until)] {
-            if let Some(value) = value {
-                query.push(format_args!(" and b.started_at {sign} ")).push_bind(value);
-            }
-        }
+        between(&mut query, "b.started_at", filter.since, filter.until);
         query
     };
-    let total = match count {
-        true => {
-            filtered("select count(*)".into())
-                .build_query_scalar()
-                .fetch_one(&mut *tx)
-                .await?
-        }
-        false => 0,
-    };
-    let mut query = filtered(format!("select {COLUMNS}"));
     let order = Order {
         column: "b.started_at",
         id: "b.broadcast_id",
         cast: "timestamptz",
         descending,
     };
-    page.seek(&mut query, order);
-    let rows: Vec<Entry> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
-        (instant(row.started_at), row.broadcast_id.clone())
-    }))
+    let key = |row: &Entry| (instant(row.started_at), row.broadcast_id.clone());
+    page.read(&mut tx, count, COLUMNS, order, filtered, key).await
 }
 
 /// The broadcasts of these ids, in any order.

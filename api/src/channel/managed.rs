@@ -11,7 +11,7 @@ use crate::access::Action;
 use crate::audit;
 use crate::database::DatabaseError;
 use crate::op::{Op, Place};
-use crate::page::{Order, Page, Paged, containing, instant};
+use crate::page::{Order, Page, Paged, containing, instant, words};
 use crate::problem::{Answer, Code, Problem, text};
 use crate::stream_key;
 
@@ -237,8 +237,8 @@ pub async fn list(
     let mut tx = op.look(place).await?;
     let filtered = |start: String| {
         let mut query = scoped(start, place);
-        if let Some(search) = filter.search.as_deref().filter(|search| !search.trim().is_empty()) {
-            let like = containing(search.trim());
+        if let Some(search) = words(filter.search.as_deref()) {
+            let like = containing(search);
             query.push(" and (c.title ilike ").push_bind(like.clone());
             query.push(" or c.reference ilike ").push_bind(like).push(")");
         }
@@ -271,37 +271,24 @@ pub async fn list(
         }
         query
     };
-    let total = match count {
-        true => {
-            filtered("select count(*)".into())
-                .build_query_scalar()
-                .fetch_one(&mut *tx)
-                .await?
-        }
-        false => 0,
-    };
-    let mut query = filtered(format!("select {COLUMNS}"));
     let (column, cast) = match by {
         SortBy::CreatedAt => ("c.created_at", "timestamptz"),
         SortBy::Title => ("c.title", "text"),
     };
-    page.seek(
-        &mut query,
-        Order {
-            column,
-            id: "c.channel_id",
-            cast,
-            descending,
-        },
-    );
-    let rows: Vec<Channel> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
+    let order = Order {
+        column,
+        id: "c.channel_id",
+        cast,
+        descending,
+    };
+    let key = |row: &Channel| {
         let sort = match by {
             SortBy::CreatedAt => instant(row.created_at),
             SortBy::Title => row.title.clone(),
         };
         (sort, row.channel_id.clone())
-    }))
+    };
+    page.read(&mut tx, count, COLUMNS, order, filtered, key).await
 }
 
 /// The channels of these ids in the operation's environment, in any order.

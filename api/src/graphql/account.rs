@@ -358,10 +358,8 @@ impl AccountMutation {
             let (signed_in, tenant) = user::sign_up(op, new).await?;
             Ok((welcome(ctx, &signed_in).await?, tenant))
         };
-        settle(op, done.await, |(user, tenant)| SignUpPayload {
-            user,
-            tenant: Some(tenant.into()),
-            user_errors: Vec::new(),
+        settle(op, done.await, |(user, tenant)| {
+            SignUpPayload::done(user, TenantSummary::from(tenant))
         })
     }
 
@@ -374,20 +372,15 @@ impl AccountMutation {
                 user::FirstStep::Challenge(challenge) => Ok((None, Some(challenge))),
             }
         };
-        settle(op, done.await, |(user, challenge)| SignInPayload {
-            user,
-            challenge,
-            user_errors: Vec::new(),
-        })
+        settle(op, done.await, |(user, challenge)| SignInPayload::done(user, challenge))
     }
 
     /// Ends this session.
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
         let op = Op::of(ctx);
         ctx.append_http_header("set-cookie", cookie::clear(op.services().urls.secure()));
-        settle(op, session::sign_out(op).await, |signed_out| SignOutPayload {
-            signed_out,
-            user_errors: Vec::new(),
+        settle(op, session::sign_out(op).await, |signed_out| {
+            SignOutPayload::done(signed_out)
         })
     }
 
@@ -401,18 +394,16 @@ impl AccountMutation {
                 .map(|id| super::common::wanted::<SessionId>(&id, "id", "session"));
             session::revoke(op, wanted.transpose()?).await
         };
-        settle(op, done.await, |ids| SessionRevokePayload {
-            revoked_ids: ids.into_iter().map(ID).collect(),
-            user_errors: Vec::new(),
+        settle(op, done.await, |ids| {
+            SessionRevokePayload::done(ids.into_iter().map(ID).collect::<Vec<_>>())
         })
     }
 
     /// Changes your name.
     async fn user_update(&self, ctx: &Context<'_>, input: UserUpdateInput) -> Result<UserUpdatePayload> {
         let op = Op::of(ctx);
-        settle(op, user::rename(op, &input.name).await, |user| UserUpdatePayload {
-            user: Some(User(user)),
-            user_errors: Vec::new(),
+        settle(op, user::rename(op, &input.name).await, |user| {
+            UserUpdatePayload::done(User(user))
         })
     }
 
@@ -420,9 +411,6 @@ impl AccountMutation {
     async fn password_change(&self, ctx: &Context<'_>, input: PasswordChangeInput) -> Result<PasswordChangePayload> {
         let op = Op::of(ctx);
         let changed = user::change_password(op, input.current_password, input.new_password);
-        settle(op, changed.await, |user| PasswordChangePayload {
-            user: Some(User(user)),
-            user_errors: Vec::new(),
-        })
+        settle(op, changed.await, |user| PasswordChangePayload::done(User(user)))
     }
 }

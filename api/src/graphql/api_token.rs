@@ -96,11 +96,7 @@ impl ApiTokenMutation {
             expires_at: input.expires_at.map(|at| at.0),
         };
         settle(op, api_token::create(op, new).await, |(token, secret)| {
-            ApiTokenCreatePayload {
-                api_token: Some(ApiToken(token)),
-                secret: Some(secret),
-                user_errors: Vec::new(),
-            }
+            ApiTokenCreatePayload::done(ApiToken(token), secret)
         })
     }
 
@@ -109,9 +105,6 @@ impl ApiTokenMutation {
         let op = Op::of(ctx);
         op.require(Action::TokenWrite)?;
         let ended = async { api_token::revoke(op, wanted(&input.id, "id", "API token")?).await };
-        settle(op, ended.await, |token| ApiTokenRevokePayload {
-            api_token: Some(ApiToken(token)),
-            user_errors: Vec::new(),
-        })
+        settle(op, ended.await, |token| ApiTokenRevokePayload::done(ApiToken(token)))
     }
 }

@@ -1,13 +1,12 @@
 //! Assets in the schema.
 
 use async_graphql::{Context, Enum, ID, InputObject, Json, MaybeUndefined, Object, Result};
-use headwater_model::AssetId;
 use serde_json::Value;
 
 use super::broadcast::Broadcast;
 use super::channel::Channel;
 use super::common::{
-    Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse, payload, settle, wanted,
+    Counted, Instant, Long, OrderDirection, counted, counts, found, page_cost, payload, settle, wanted,
 };
 use super::loaders::{self, BroadcastBy, ChannelBy};
 use super::playback_id::{PlaybackId, PlaybackPolicy};
@@ -177,12 +176,7 @@ pub struct AssetQuery;
 #[Object]
 impl AssetQuery {
     async fn asset(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Asset>> {
-        let op = Op::of(ctx);
-        op.require(Action::AssetRead)?;
-        let Some(id) = parse::<AssetId>(&id) else {
-            return Ok(None);
-        };
-        Ok(asset::by_id(op, id).await?.map(Asset))
+        found!(ctx, AssetRead, id, asset::by_id => Asset)
     }
 
     /// The assets of the environment.
@@ -283,10 +277,7 @@ impl AssetMutation {
             };
             asset::update(op, wanted(&input.id, "id", "asset")?, input.expected_version, change).await
         };
-        settle(op, changed.await, |asset| AssetUpdatePayload {
-            asset: Some(Asset(asset)),
-            user_errors: Vec::new(),
-        })
+        settle(op, changed.await, |asset| AssetUpdatePayload::done(Asset(asset)))
     }
 
     /// Deletes a replay: at once nobody can watch it, and at `deletesAt` everything stored for it is removed. Until then
@@ -295,10 +286,7 @@ impl AssetMutation {
         let op = Op::of(ctx);
         op.require(Action::AssetWrite)?;
         let deleted = async { asset::delete(op, wanted(&input.id, "id", "asset")?).await };
-        settle(op, deleted.await, |asset| AssetDeletePayload {
-            asset: Some(Asset(asset)),
-            user_errors: Vec::new(),
-        })
+        settle(op, deleted.await, |asset| AssetDeletePayload::done(Asset(asset)))
     }
 
     /// Keeps a replay that is being deleted. Needs ASSET_WRITE.
@@ -306,9 +294,6 @@ impl AssetMutation {
         let op = Op::of(ctx);
         op.require(Action::AssetWrite)?;
         let restored = async { asset::restore(op, wanted(&input.id, "id", "asset")?).await };
-        settle(op, restored.await, |asset| AssetRestorePayload {
-            asset: Some(Asset(asset)),
-            user_errors: Vec::new(),
-        })
+        settle(op, restored.await, |asset| AssetRestorePayload::done(Asset(asset)))
     }
 }

@@ -3,12 +3,12 @@
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use headwater_model::health::{Making, STALE_AFTER_MS, WorkerClass as Class};
 use headwater_model::ladder::VideoCodec;
-use headwater_model::{BroadcastId, BroadcastState, LatencyMode as Latency};
+use headwater_model::{BroadcastState, LatencyMode as Latency};
 
 use super::asset::Asset;
 use super::channel::{Channel, LatencyMode, RecordingPolicy};
 use super::common::{
-    Counted, Instant, Long, OrderDirection, counted, counts, page_cost, parse, payload, settle, wanted,
+    Counted, Instant, Long, OrderDirection, counted, counts, found, page_cost, payload, settle, wanted,
 };
 use super::health::BroadcastHealth;
 use super::loaders::{self, AssetOf, ChannelBy, NewestOf, ViewersOf};
@@ -292,9 +292,8 @@ impl BroadcastMutation {
         let op = Op::of(ctx);
         op.require(Action::BroadcastWrite)?;
         let ended = async { broadcast::end(op, wanted(&input.id, "id", "broadcast")?).await };
-        settle(op, ended.await, |broadcast| BroadcastEndPayload {
-            broadcast: Some(Broadcast(broadcast)),
-            user_errors: Vec::new(),
+        settle(op, ended.await, |broadcast| {
+            BroadcastEndPayload::done(Broadcast(broadcast))
         })
     }
 }
@@ -333,12 +332,7 @@ pub struct BroadcastQuery;
 #[Object]
 impl BroadcastQuery {
     async fn broadcast(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Broadcast>> {
-        let op = Op::of(ctx);
-        op.require(Action::BroadcastRead)?;
-        let Some(id) = parse::<BroadcastId>(&id) else {
-            return Ok(None);
-        };
-        Ok(broadcast::by_id(op, id).await?.map(Broadcast))
+        found!(ctx, BroadcastRead, id, broadcast::by_id => Broadcast)
     }
 
     /// The broadcasts of the environment.

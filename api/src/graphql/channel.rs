@@ -439,11 +439,8 @@ impl ChannelMutation {
             };
             Ok((channel, key, secret))
         };
-        settle(op, made.await, |(channel, key, secret)| ChannelCreatePayload {
-            channel: Some(Channel(channel)),
-            stream_key: key.map(StreamKey),
-            stream_key_secret: Some(secret.expose().to_owned()),
-            user_errors: Vec::new(),
+        settle(op, made.await, |(channel, key, secret)| {
+            ChannelCreatePayload::done(Channel(channel), key.map(StreamKey), secret.expose().to_owned())
         })
     }
 
@@ -466,9 +463,8 @@ impl ChannelMutation {
             let id = wanted(&input.id, "id", "channel")?;
             channel::update(op, id, input.expected_version, settings).await
         };
-        settle(op, changed.await, |channel| ChannelUpdatePayload {
-            channel: Some(Channel(channel)),
-            user_errors: Vec::new(),
+        settle(op, changed.await, |channel| {
+            ChannelUpdatePayload::done(Channel(channel))
         })
     }
 
@@ -478,10 +474,7 @@ impl ChannelMutation {
         let op = Op::of(ctx);
         op.require(Action::ChannelWrite)?;
         let done = async { channel::delete(op, wanted(&input.id, "id", "channel")?).await };
-        settle(op, done.await, |()| ChannelDeletePayload {
-            deleted_id: Some(input.id.clone()),
-            user_errors: Vec::new(),
-        })
+        settle(op, done.await, |()| ChannelDeletePayload::done(input.id.clone()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What every noun of the schema uses: scalars, connections, payloads.
 
-use async_graphql::connection::{Connection, Edge};
+use async_graphql::connection::{Connection, Edge, EmptyFields};
 use async_graphql::{
-    Context, ID, InputValueError, InputValueResult, OutputType, Result, Scalar, ScalarType, SimpleObject, Value,
+    Context, ID, InputValueError, InputValueResult, ObjectType, OutputType, Result, Scalar, ScalarType, SimpleObject,
+    Value,
 };
 use chrono::{DateTime, Utc};
 
@@ -88,6 +89,13 @@ macro_rules! payload {
             pub user_errors: Vec<$crate::graphql::common::UserError>,
         }
 
+        impl $name {
+            /// Everything was done; a member that can be null is given as it is.
+            pub(in crate::graphql) fn done($($field: impl Into<$type>),*) -> Self {
+                Self { $($field: $field.into(),)* user_errors: Vec::new() }
+            }
+        }
+
         impl $crate::graphql::common::Refusable for $name {
             fn refused(user_errors: Vec<$crate::graphql::common::UserError>) -> Self {
                 Self { user_errors, ..Self::default() }
@@ -116,6 +124,19 @@ pub(in crate::graphql) fn parse<T: std::str::FromStr>(id: &ID) -> Option<T> {
     id.parse().ok()
 }
 
+/// Answers with the object of an id, for those who may do `$action`: what `$find` finds, or nothing.
+macro_rules! found {
+    ($ctx:expr, $action:ident, $id:expr, $find:path => $wrap:path) => {{
+        let op = $crate::op::Op::of($ctx);
+        op.require($crate::access::Action::$action)?;
+        match $crate::graphql::common::parse(&$id) {
+            Some(id) => Ok($find(op, id).await?.map($wrap)),
+            None => Ok(None),
+        }
+    }};
+}
+pub(in crate::graphql) use found;
+
 /// As [`parse`], for a mutation: `what` is the noun of the sentence.
 pub(in crate::graphql) fn wanted<T: std::str::FromStr>(id: &ID, field: &'static str, what: &str) -> Answer<T> {
     parse(id).ok_or_else(|| Problem::not_found(field, what))
@@ -140,14 +161,19 @@ pub(in crate::graphql) fn counts(ctx: &Context<'_>) -> bool {
 
 pub(in crate::graphql) fn counted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) -> Counted<T> {
     let total_count = i32::try_from(paged.total).unwrap_or(i32::MAX);
-    let mut connection = Connection::with_additional_fields(paged.previous, paged.next, Total { total_count });
-    let edges = paged.rows.into_iter().map(|(cursor, row)| Edge::new(cursor, wrap(row)));
-    connection.edges.extend(edges);
-    connection
+    listed(paged, wrap, Total { total_count })
 }
 
 pub(in crate::graphql) fn uncounted<R, T: OutputType>(paged: Paged<R>, wrap: impl Fn(R) -> T) -> Uncounted<T> {
-    let mut connection = Connection::new(paged.previous, paged.next);
+    listed(paged, wrap, EmptyFields)
+}
+
+fn listed<R, T: OutputType, F: ObjectType>(
+    paged: Paged<R>,
+    wrap: impl Fn(R) -> T,
+    fields: F,
+) -> Connection<String, T, F> {
+    let mut connection = Connection::with_additional_fields(paged.previous, paged.next, fields);
     let edges = paged.rows.into_iter().map(|(cursor, row)| Edge::new(cursor, wrap(row)));
     connection.edges.extend(edges);
     connection

@@ -132,12 +132,7 @@ impl InvitationMutation {
     ) -> Result<InvitationCreatePayload> {
         let op = Op::of(ctx);
         settle(op, invitation::create(op, &input.email, input.role).await, |made| {
-            InvitationCreatePayload {
-                invitation: Some(Invitation(made.invitation)),
-                secret: Some(made.secret),
-                mailed: made.mailed,
-                user_errors: Vec::new(),
-            }
+            InvitationCreatePayload::done(Invitation(made.invitation), made.secret, made.mailed)
         })
     }
 
@@ -150,11 +145,8 @@ impl InvitationMutation {
         let op = Op::of(ctx);
         op.require(Action::MemberWrite)?;
         let made = async { invitation::resend(op, wanted(&input.id, "id", "invitation")?).await };
-        settle(op, made.await, |made| InvitationResendPayload {
-            invitation: Some(Invitation(made.invitation)),
-            secret: Some(made.secret),
-            mailed: made.mailed,
-            user_errors: Vec::new(),
+        settle(op, made.await, |made| {
+            InvitationResendPayload::done(Invitation(made.invitation), made.secret, made.mailed)
         })
     }
 
@@ -167,10 +159,7 @@ impl InvitationMutation {
         let op = Op::of(ctx);
         op.require(Action::MemberWrite)?;
         let done = async { invitation::revoke(op, wanted(&input.id, "id", "invitation")?).await };
-        settle(op, done.await, |id| InvitationRevokePayload {
-            revoked_id: Some(ID(id)),
-            user_errors: Vec::new(),
-        })
+        settle(op, done.await, |id| InvitationRevokePayload::done(ID(id)))
     }
 
     /// Makes the signed-in person, whose address must be the invited one, a member.
@@ -181,10 +170,7 @@ impl InvitationMutation {
     ) -> Result<InvitationAcceptPayload> {
         let op = Op::of(ctx);
         settle(op, invitation::accept(op, &input.secret).await, |tenant| {
-            InvitationAcceptPayload {
-                tenant: Some(tenant.into()),
-                user_errors: Vec::new(),
-            }
+            InvitationAcceptPayload::done(TenantSummary::from(tenant))
         })
     }
 }

@@ -71,10 +71,7 @@ impl LinkMutation {
     ) -> Result<PasswordResetRequestPayload> {
         let op = Op::of(ctx);
         settle(op, user::request_password_reset(op, &input.email).await, |()| {
-            PasswordResetRequestPayload {
-                requested: true,
-                user_errors: Vec::new(),
-            }
+            PasswordResetRequestPayload::done(true)
         })
     }
 
@@ -83,17 +80,14 @@ impl LinkMutation {
     async fn password_reset(&self, ctx: &Context<'_>, input: PasswordResetInput) -> Result<PasswordResetPayload> {
         let op = Op::of(ctx);
         let done = user::reset_password(op, &input.secret, input.new_password);
-        settle(op, done.await, |()| PasswordResetPayload::default())
+        settle(op, done.await, |()| PasswordResetPayload::done(None::<User>))
     }
 
     /// Sends the link that shows that your address is yours, once more.
     async fn email_verification_request(&self, ctx: &Context<'_>) -> Result<EmailVerificationRequestPayload> {
         let op = Op::of(ctx);
         settle(op, user::request_verification(op).await, |()| {
-            EmailVerificationRequestPayload {
-                requested: true,
-                user_errors: Vec::new(),
-            }
+            EmailVerificationRequestPayload::done(true)
         })
     }
 
@@ -101,10 +95,7 @@ impl LinkMutation {
     async fn email_verify(&self, ctx: &Context<'_>, input: EmailVerifyInput) -> Result<EmailVerifyPayload> {
         let op = Op::of(ctx);
         settle(op, user::verify_email(op, &input.secret).await, |email| {
-            EmailVerifyPayload {
-                email: Some(email),
-                user_errors: Vec::new(),
-            }
+            EmailVerifyPayload::done(email)
         })
     }
 }

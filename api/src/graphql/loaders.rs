@@ -91,6 +91,10 @@ pub struct KeysOf {
     pub(super) count: bool,
 }
 
+fn keyed<K: std::hash::Hash + Eq, V>(rows: Vec<V>, key: impl Fn(&V) -> K) -> HashMap<K, V> {
+    rows.into_iter().map(|row| (key(&row), row)).collect()
+}
+
 fn ids<K>(keys: &[K], id: impl Fn(&K) -> &String) -> Vec<String> {
     keys.iter().map(|key| id(key).clone()).collect()
 }
@@ -100,10 +104,7 @@ impl Loader<ChannelBy> for Load {
     type Error = Error;
     async fn load(&self, keys: &[ChannelBy]) -> Loaded<ChannelBy, channel::Channel> {
         let found = channel::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (ChannelBy(row.channel_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| ChannelBy(row.channel_id.clone())))
     }
 }
 
@@ -124,10 +125,7 @@ impl Loader<OnAirOf> for Load {
     type Error = Error;
     async fn load(&self, keys: &[OnAirOf]) -> Loaded<OnAirOf, broadcast::Entry> {
         let found = broadcast::on_air(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (OnAirOf(row.channel_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| OnAirOf(row.channel_id.clone())))
     }
 }
 
@@ -136,10 +134,7 @@ impl Loader<BroadcastBy> for Load {
     type Error = Error;
     async fn load(&self, keys: &[BroadcastBy]) -> Loaded<BroadcastBy, broadcast::Entry> {
         let found = broadcast::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (BroadcastBy(row.broadcast_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| BroadcastBy(row.broadcast_id.clone())))
     }
 }
 
@@ -188,10 +183,7 @@ impl Loader<AssetOf> for Load {
     type Error = Error;
     async fn load(&self, keys: &[AssetOf]) -> Loaded<AssetOf, asset::Asset> {
         let found = asset::of_broadcasts(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (AssetOf(row.broadcast_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| AssetOf(row.broadcast_id.clone())))
     }
 }
 
@@ -200,10 +192,7 @@ impl Loader<PersonBy> for Load {
     type Error = Error;
     async fn load(&self, keys: &[PersonBy]) -> Loaded<PersonBy, member::Member> {
         let found = member::by_users(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (PersonBy(row.user_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| PersonBy(row.user_id.clone())))
     }
 }
 
@@ -212,10 +201,7 @@ impl Loader<EndpointBy> for Load {
     type Error = Error;
     async fn load(&self, keys: &[EndpointBy]) -> Loaded<EndpointBy, webhook::endpoint::Endpoint> {
         let found = webhook::endpoint::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (EndpointBy(row.webhook_endpoint_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| EndpointBy(row.webhook_endpoint_id.clone())))
     }
 }
 
@@ -224,10 +210,7 @@ impl Loader<EventBy> for Load {
     type Error = Error;
     async fn load(&self, keys: &[EventBy]) -> Loaded<EventBy, webhook::event::Event> {
         let found = webhook::event::by_ids(&self.0, &ids(keys, |key| &key.0)).await?;
-        Ok(found
-            .into_iter()
-            .map(|row| (EventBy(row.event_id.clone()), row))
-            .collect())
+        Ok(keyed(found, |row| EventBy(row.event_id.clone())))
     }
 }
 

@@ -8,6 +8,7 @@ use super::loaders::{self, PersonBy};
 use crate::access::{Action, Role};
 use crate::member;
 use crate::op::{Actor, Op};
+use crate::page::words;
 
 /// Name and address of somebody in the same tenant.
 #[derive(SimpleObject)]
@@ -69,8 +70,7 @@ pub struct MemberFilter {
 
 impl MemberFilter {
     pub(super) fn words(&self) -> Option<&str> {
-        let words = self.search.as_deref().map(str::trim);
-        words.filter(|words| !words.is_empty())
+        words(self.search.as_deref())
     }
 }
 
@@ -109,10 +109,7 @@ impl MemberMutation {
         let op = Op::of(ctx);
         op.require(Action::MemberWrite)?;
         let changed = async { member::update(op, wanted(&input.id, "id", "member")?, input.role).await };
-        settle(op, changed.await, |member| MemberUpdatePayload {
-            member: Some(Member(member)),
-            user_errors: Vec::new(),
-        })
+        settle(op, changed.await, |member| MemberUpdatePayload::done(Member(member)))
     }
 
     /// Takes a member out of the tenant. Needs MEMBER_WRITE, but everybody may leave.
@@ -124,9 +121,6 @@ impl MemberMutation {
             let id: MemberId = wanted(&input.id, "id", "member")?;
             member::remove(op, id).await
         };
-        settle(op, done.await, |id| MemberRemovePayload {
-            removed_id: Some(ID(id)),
-            user_errors: Vec::new(),
-        })
+        settle(op, done.await, |id| MemberRemovePayload::done(ID(id)))
     }
 }

@@ -71,6 +71,15 @@ pub enum Node {
     WebhookDelivery(webhook::WebhookDelivery),
 }
 
+/// Returns what the first noun finds whose ids have the form of `$id`.
+macro_rules! by_id {
+    ($op:ident, $id:ident: $($find:path => $wrap:path,)+) => {
+        $(if let Some(id) = common::parse(&$id) {
+            return Ok($find($op, id).await?.map(|row| $wrap(row).into()));
+        })+
+    };
+}
+
 /// Any object by its id.
 #[derive(Default)]
 pub struct NodeQuery;
@@ -82,59 +91,20 @@ impl NodeQuery {
     async fn node(&self, ctx: &Context<'_>, id: ID) -> Result<Option<Node>> {
         let op = Op::of(ctx);
         op.require(Action::TenantRead)?;
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::channel::by_id(op, id)
-                .await?
-                .map(|row| channel::Channel(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::stream_key::by_id(op, id)
-                .await?
-                .map(|row| stream_key::StreamKey(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::broadcast::by_id(op, id)
-                .await?
-                .map(|row| broadcast::Broadcast(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::asset::by_id(op, id).await?.map(|row| asset::Asset(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            let found = crate::playback_id::by_id(op, id).await?;
-            return Ok(found.map(|row| playback_id::PlaybackId::Channel(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::member::by_id(op, id)
-                .await?
-                .map(|row| member::Member(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::invitation::by_id(op, id)
-                .await?
-                .map(|row| invitation::Invitation(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            return Ok(crate::api_token::by_id(op, id)
-                .await?
-                .map(|row| api_token::ApiToken(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            let found = crate::playback_token::key::by_id(op, id).await?;
-            return Ok(found.map(|row| signing_key::SigningKey(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            let found = crate::webhook::endpoint::by_id(op, id).await?;
-            return Ok(found.map(|row| webhook::WebhookEndpoint(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            let found = crate::webhook::event::by_id(op, id).await?;
-            return Ok(found.map(|row| webhook::WebhookEvent(row).into()));
-        }
-        if let Some(id) = common::parse(&id) {
-            let found = crate::webhook::log::by_id(op, id).await?;
-            return Ok(found.map(|row| webhook::WebhookDelivery(row).into()));
-        }
+        by_id!(op, id:
+            crate::channel::by_id => channel::Channel,
+            crate::stream_key::by_id => stream_key::StreamKey,
+            crate::broadcast::by_id => broadcast::Broadcast,
+            crate::asset::by_id => asset::Asset,
+            crate::playback_id::by_id => playback_id::PlaybackId::Channel,
+            crate::member::by_id => member::Member,
+            crate::invitation::by_id => invitation::Invitation,
+            crate::api_token::by_id => api_token::ApiToken,
+            crate::playback_token::key::by_id => signing_key::SigningKey,
+            crate::webhook::endpoint::by_id => webhook::WebhookEndpoint,
+            crate::webhook::event::by_id => webhook::WebhookEvent,
+            crate::webhook::log::by_id => webhook::WebhookDelivery,
+        );
         let tenant = crate::tenant::of_op(op).await?;
         Ok((tenant.tenant_id == id.0).then(|| tenant::Tenant(tenant).into()))
     }

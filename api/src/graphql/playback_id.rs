@@ -1,11 +1,10 @@
 //! Playback ids in the schema.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
-use headwater_model::PlaybackId as Id;
 
 use super::asset::Asset;
 use super::channel::Channel;
-use super::common::{Instant, parse, payload, settle, wanted};
+use super::common::{Instant, found, payload, settle, wanted};
 use super::loaders::{self, ChannelBy};
 use crate::access::Action;
 use crate::op::Op;
@@ -128,10 +127,7 @@ pub struct PlaybackIdQuery;
 impl PlaybackIdQuery {
     /// A channel's playback id.
     async fn playback_id(&self, ctx: &Context<'_>, id: ID) -> Result<Option<PlaybackId>> {
-        let op = Op::of(ctx);
-        op.require(Action::ChannelRead)?;
-        let Some(id) = parse::<Id>(&id) else { return Ok(None) };
-        Ok(playback_id::by_id(op, id).await?.map(PlaybackId::Channel))
+        found!(ctx, ChannelRead, id, playback_id::by_id => PlaybackId::Channel)
     }
 }
 
@@ -180,9 +176,8 @@ impl PlaybackIdMutation {
             let channel = wanted(&input.channel_id, "channelId", "channel")?;
             playback_id::create(op, channel, input.policy.word()).await
         };
-        settle(op, made.await, |made| PlaybackIdCreatePayload {
-            playback_id: Some(PlaybackId::Channel(made)),
-            user_errors: Vec::new(),
+        settle(op, made.await, |made| {
+            PlaybackIdCreatePayload::done(PlaybackId::Channel(made))
         })
     }
 
@@ -195,9 +190,6 @@ impl PlaybackIdMutation {
         let op = Op::of(ctx);
         op.require(Action::ChannelWrite)?;
         let done = async { playback_id::delete(op, wanted(&input.id, "id", "playback id")?).await };
-        settle(op, done.await, |id| PlaybackIdDeletePayload {
-            deleted_id: Some(ID(id)),
-            user_errors: Vec::new(),
-        })
+        settle(op, done.await, |id| PlaybackIdDeletePayload::done(ID(id)))
     }
 }

@@ -94,9 +94,8 @@ impl PlaybackTokenMutation {
             };
             mint::mint(op, playback, wish).await
         };
-        settle(op, made.await, |made| PlaybackTokenCreatePayload {
-            playback_token: Some(shown(op, playback_id, made)),
-            user_errors: Vec::new(),
+        settle(op, made.await, |made| {
+            PlaybackTokenCreatePayload::done(shown(op, playback_id, made))
         })
     }
 }

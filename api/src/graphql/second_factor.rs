@@ -106,10 +106,7 @@ impl SecondFactorMutation {
             let signed_in = second_factor::sign_in(op, &input.challenge, &input.code).await?;
             welcome(ctx, &signed_in).await
         };
-        settle(op, done.await, |user| SignInSecondFactorPayload {
-            user,
-            user_errors: Vec::new(),
-        })
+        settle(op, done.await, SignInSecondFactorPayload::done)
     }
 
     /// Begins a second factor: makes a secret for an authenticator app. Nothing is asked for until it is confirmed. STATE: you have one.
@@ -119,10 +116,8 @@ impl SecondFactorMutation {
             password: input.password,
             code: None,
         };
-        settle(op, second_factor::enrol(op, proof).await, |made| TotpEnrolPayload {
-            secret: Some(made.secret),
-            uri: Some(made.uri),
-            user_errors: Vec::new(),
+        settle(op, second_factor::enrol(op, proof).await, |made| {
+            TotpEnrolPayload::done(made.secret, made.uri)
         })
     }
 
@@ -130,11 +125,7 @@ impl SecondFactorMutation {
     async fn totp_confirm(&self, ctx: &Context<'_>, input: TotpConfirmInput) -> Result<TotpConfirmPayload> {
         let op = Op::of(ctx);
         settle(op, second_factor::confirm(op, &input.code).await, |(user, codes)| {
-            TotpConfirmPayload {
-                user: Some(User(user)),
-                recovery_codes: Some(codes),
-                user_errors: Vec::new(),
-            }
+            TotpConfirmPayload::done(User(user), codes)
         })
     }
 
@@ -145,9 +136,8 @@ impl SecondFactorMutation {
             password: input.password,
             code: input.code,
         };
-        settle(op, second_factor::disable(op, proof).await, |user| TotpDisablePayload {
-            user: Some(User(user)),
-            user_errors: Vec::new(),
+        settle(op, second_factor::disable(op, proof).await, |user| {
+            TotpDisablePayload::done(User(user))
         })
     }
 
@@ -163,10 +153,8 @@ impl SecondFactorMutation {
             code: input.code,
         };
         let made = second_factor::replace_recovery_codes(op, proof);
-        settle(op, made.await, |(user, codes)| RecoveryCodesReplacePayload {
-            user: Some(User(user)),
-            recovery_codes: Some(codes),
-            user_errors: Vec::new(),
+        settle(op, made.await, |(user, codes)| {
+            RecoveryCodesReplacePayload::done(User(user), codes)
         })
     }
 }

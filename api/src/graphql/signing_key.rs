@@ -1,9 +1,8 @@
 //! Signing keys, and the revocation of playback tokens, in the schema.
 
 use async_graphql::{Context, ID, InputObject, Object, Result};
-use headwater_model::SigningKeyId;
 
-use super::common::{Counted, Instant, counted, counts, page_cost, parse, payload, settle, wanted};
+use super::common::{Counted, Instant, counted, counts, found, page_cost, payload, settle, wanted};
 use crate::access::{Action, Environment};
 use crate::op::Op;
 use crate::page::Page;
@@ -56,12 +55,7 @@ pub struct SigningKeyQuery;
 #[Object]
 impl SigningKeyQuery {
     async fn signing_key(&self, ctx: &Context<'_>, id: ID) -> Result<Option<SigningKey>> {
-        let op = Op::of(ctx);
-        op.require(Action::SigningKeyRead)?;
-        let Some(id) = parse::<SigningKeyId>(&id) else {
-            return Ok(None);
-        };
-        Ok(key::by_id(op, id).await?.map(SigningKey))
+        found!(ctx, SigningKeyRead, id, key::by_id => SigningKey)
     }
 
     /// The signing keys of the environment, newest first, revoked ones too.
@@ -170,11 +164,7 @@ impl SigningKeyMutation {
         settle(
             op,
             key::create(op, &input.name, input.algorithm, input.managed).await,
-            |(made, private)| SigningKeyCreatePayload {
-                signing_key: Some(SigningKey(made)),
-                private_key: private,
-                user_errors: Vec::new(),
-            },
+            |(made, private)| SigningKeyCreatePayload::done(SigningKey(made), private),
         )
     }
 
@@ -186,10 +176,7 @@ impl SigningKeyMutation {
     ) -> Result<SigningKeyImportPayload> {
         let op = Op::of(ctx);
         let taken = key::import(op, &input.name, input.algorithm, &input.public_key).await;
-        settle(op, taken, |made| SigningKeyImportPayload {
-            signing_key: Some(SigningKey(made)),
-            user_errors: Vec::new(),
-        })
+        settle(op, taken, |made| SigningKeyImportPayload::done(SigningKey(made)))
     }
 
     /// Ends a key: within a second, no token that it signed is good. Needs SIGNING_KEY_WRITE.
@@ -201,10 +188,7 @@ impl SigningKeyMutation {
         let op = Op::of(ctx);
         op.require(Action::SigningKeyWrite)?;
         let ended = async { key::revoke(op, wanted(&input.id, "id", "signing key")?).await };
-        settle(op, ended.await, |key| SigningKeyRevokePayload {
-            signing_key: Some(SigningKey(key)),
-            user_errors: Vec::new(),
-        })
+        settle(op, ended.await, |key| SigningKeyRevokePayload::done(SigningKey(key)))
     }
 
     /// Sends a viewer away: within a second, none of their tokens issued before now is good. A token issued later is. Needs
@@ -216,10 +200,7 @@ impl SigningKeyMutation {
     ) -> Result<PlaybackViewerRevokePayload> {
         let op = Op::of(ctx);
         settle(op, revoke(op, Kind::Viewer, "viewerId", &input.viewer_id).await, |()| {
-            PlaybackViewerRevokePayload {
-                viewer_id: Some(input.viewer_id.trim().to_owned()),
-                user_errors: Vec::new(),
-            }
+            PlaybackViewerRevokePayload::done(input.viewer_id.trim().to_owned())
         })
     }
 
@@ -231,10 +212,7 @@ impl SigningKeyMutation {
     ) -> Result<PlaybackTokenRevokePayload> {
         let op = Op::of(ctx);
         settle(op, revoke(op, Kind::Token, "tokenId", &input.token_id).await, |()| {
-            PlaybackTokenRevokePayload {
-                token_id: Some(input.token_id.trim().to_owned()),
-                user_errors: Vec::new(),
-            }
+            PlaybackTokenRevokePayload::done(input.token_id.trim().to_owned())
         })
     }
 }

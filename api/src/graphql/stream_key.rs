@@ -1,10 +1,9 @@
 //! Stream keys in the schema.
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result};
-use headwater_model::StreamKeyId;
 
 use super::channel::{Channel, maybe};
-use super::common::{Instant, parse, payload, settle, wanted};
+use super::common::{Instant, found, payload, settle, wanted};
 use super::loaders::{self, ChannelBy};
 use crate::access::Action;
 use crate::op::Op;
@@ -76,12 +75,7 @@ pub struct StreamKeyQuery;
 #[Object]
 impl StreamKeyQuery {
     async fn stream_key(&self, ctx: &Context<'_>, id: ID) -> Result<Option<StreamKey>> {
-        let op = Op::of(ctx);
-        op.require(Action::StreamKeyRead)?;
-        let Some(id) = parse::<StreamKeyId>(&id) else {
-            return Ok(None);
-        };
-        Ok(stream_key::by_id(op, id).await?.map(StreamKey))
+        found!(ctx, StreamKeyRead, id, stream_key::by_id => StreamKey)
     }
 }
 
@@ -172,10 +166,8 @@ impl StreamKeyMutation {
             let channel = wanted(&input.channel_id, "channelId", "channel")?;
             stream_key::create_for(op, channel, &input.label, input.expires_at.map(|at| at.0)).await
         };
-        settle(op, made.await, |(key, secret)| StreamKeyCreatePayload {
-            stream_key: Some(StreamKey(key)),
-            secret: Some(secret.expose().to_owned()),
-            user_errors: Vec::new(),
+        settle(op, made.await, |(key, secret)| {
+            StreamKeyCreatePayload::done(StreamKey(key), secret.expose().to_owned())
         })
     }
 
@@ -192,10 +184,7 @@ impl StreamKeyMutation {
             let expires_at = maybe(input.expires_at).map(|at| at.map(|at| at.0));
             stream_key::update(op, id, input.label.as_deref(), expires_at).await
         };
-        settle(op, changed.await, |key| StreamKeyUpdatePayload {
-            stream_key: Some(StreamKey(key)),
-            user_errors: Vec::new(),
-        })
+        settle(op, changed.await, |key| StreamKeyUpdatePayload::done(StreamKey(key)))
     }
 
     /// Makes a key that replaces another, which goes on working for a while. Needs STREAM_KEY_WRITE.
@@ -210,11 +199,8 @@ impl StreamKeyMutation {
             let id = wanted(&input.id, "id", "stream key")?;
             stream_key::rotate(op, id, input.overlap_s.into(), input.label.as_deref()).await
         };
-        settle(op, rotated.await, |(key, secret, previous)| StreamKeyRotatePayload {
-            stream_key: Some(StreamKey(key)),
-            secret: Some(secret.expose().to_owned()),
-            previous: Some(StreamKey(previous)),
-            user_errors: Vec::new(),
+        settle(op, rotated.await, |(key, secret, previous)| {
+            StreamKeyRotatePayload::done(StreamKey(key), secret.expose().to_owned(), StreamKey(previous))
         })
     }
 
@@ -227,9 +213,6 @@ impl StreamKeyMutation {
         let op = Op::of(ctx);
         op.require(Action::StreamKeyWrite)?;
         let ended = async { stream_key::end(op, wanted(&input.id, "id", "stream key")?).await };
-        settle(op, ended.await, |key| StreamKeyRevokePayload {
-            stream_key: Some(StreamKey(key)),
-            user_errors: Vec::new(),
-        })
+        settle(op, ended.await, |key| StreamKeyRevokePayload::done(StreamKey(key)))
     }
 }

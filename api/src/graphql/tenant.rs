@@ -264,10 +264,7 @@ impl TenantMutation {
     async fn tenant_create(&self, ctx: &Context<'_>, input: TenantCreateInput) -> Result<TenantCreatePayload> {
         let op = Op::of(ctx);
         settle(op, tenant::create_for(op, &input.name).await, |tenant| {
-            TenantCreatePayload {
-                tenant: Some(tenant.into()),
-                user_errors: Vec::new(),
-            }
+            TenantCreatePayload::done(TenantSummary::from(tenant))
         })
     }
 
@@ -275,9 +272,6 @@ impl TenantMutation {
     async fn tenant_update(&self, ctx: &Context<'_>, input: TenantUpdateInput) -> Result<TenantUpdatePayload> {
         let op = Op::of(ctx);
         let changed = tenant::update(op, input.expected_version, input.name.as_deref(), input.slug.as_deref());
-        settle(op, changed.await, |tenant| TenantUpdatePayload {
-            tenant: Some(Tenant(tenant)),
-            user_errors: Vec::new(),
-        })
+        settle(op, changed.await, |tenant| TenantUpdatePayload::done(Tenant(tenant)))
     }
 }

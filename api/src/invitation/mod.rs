@@ -66,41 +66,28 @@ pub struct Made {
     pub mailed: bool,
 }
 
+fn open(mut start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {
+    start.push_str(&format!(" from invitation where {OPEN} and tenant_id = "));
+    let mut query = QueryBuilder::new(start);
+    query.push_bind(place.tenant_id.to_string());
+    query
+}
+
 /// The tenant's open invitations, newest first.
 pub async fn list(op: &Op, page: &Page, count: bool) -> Answer<Paged<Invitation>> {
     let place = op.require(Action::MemberRead)?;
     let mut tx = op.look(place).await?;
-    let mut total = 0;
-    if count {
-        let mut query = QueryBuilder::new(format!("select count(*) from invitation where {OPEN} and tenant_id = "));
-        query.push_bind(place.tenant_id.to_string());
-        total = query.build_query_scalar().fetch_one(&mut *tx).await?;
-    }
-    let mut query = QueryBuilder::new(format!(
-        "select {COLUMNS} from invitation where {OPEN} and tenant_id = "
-    ));
-    query.push_bind(place.tenant_id.to_string());
-    let order = Order {
-        column: "created_at",
-        id: "invitation_id",
-        cast: "timestamptz",
-        descending: true,
-    };
-    page.seek(&mut query, order);
-    let rows: Vec<Invitation> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
-        (instant(row.created_at), row.invitation_id.clone())
-    }))
+    let list = |start| open(start, place);
+    let key = |row: &Invitation| (instant(row.created_at), row.invitation_id.clone());
+    let order = Order::newest("created_at", "invitation_id");
+    page.read(&mut tx, count, COLUMNS, order, list, key).await
 }
 
 /// The tenant's open invitation of this id.
 pub async fn by_id(op: &Op, invitation: InvitationId) -> Answer<Option<Invitation>> {
     let place = op.require(Action::MemberRead)?;
     let mut tx = op.look(place).await?;
-    let mut query = QueryBuilder::new(format!(
-        "select {COLUMNS} from invitation where {OPEN} and tenant_id = "
-    ));
-    query.push_bind(place.tenant_id.to_string());
+    let mut query = open(format!("select {COLUMNS}"), place);
     query.push(" and invitation_id = ").push_bind(invitation.to_string());
     Ok(query.build_query_as().fetch_optional(&mut *tx).await?)
 }
@@ -135,9 +122,8 @@ pub async fn create(op: &Op, email: &str, role: Role) -> Answer<Made> {
     .bind(&email)
     .execute(change.on())
     .await?;
-    let mut open = QueryBuilder::new(format!("select count(*) from invitation where {OPEN} and tenant_id = "));
-    open.push_bind(place.tenant_id.to_string());
-    let many: i64 = open.build_query_scalar().fetch_one(change.on()).await?;
+    let mut counted = open("select count(*)".to_owned(), place);
+    let many: i64 = counted.build_query_scalar().fetch_one(change.on()).await?;
     if many >= OPEN_MAX {
         let sentence = format!("A tenant has at most {OPEN_MAX} open invitations.");
         return Err(Problem::mend_all(Code::LimitReached, sentence));

@@ -79,12 +79,7 @@ pub async fn list(
         false => 0,
     };
     let mut query = filtered(SELECT);
-    let order = Order {
-        column: "m.joined_at",
-        id: "m.member_id",
-        cast: "timestamptz",
-        descending: true,
-    };
+    let order = Order::newest("m.joined_at", "m.member_id");
     page.seek(&mut query, order);
     let rows: Vec<Member> = query.build_query_as().fetch_all(&mut *tx).await?;
     Ok(Paged::of(rows, page, total, |row| {

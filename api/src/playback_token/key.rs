@@ -164,25 +164,10 @@ fn scoped(start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {
 pub async fn list(op: &Op, page: &Page, count: bool) -> Answer<Paged<SigningKey>> {
     let place = op.require(Action::SigningKeyRead)?;
     let mut tx = op.look(place).await?;
-    let total = match count {
-        true => {
-            let mut counted = scoped("select count(*)".into(), place);
-            counted.build_query_scalar().fetch_one(&mut *tx).await?
-        }
-        false => 0,
-    };
-    let mut query = scoped(format!("select {COLUMNS}"), place);
-    let order = Order {
-        column: "created_at",
-        id: "signing_key_id",
-        cast: "timestamptz",
-        descending: true,
-    };
-    page.seek(&mut query, order);
-    let rows: Vec<SigningKey> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
-        (instant(row.created_at), row.signing_key_id.clone())
-    }))
+    let order = Order::newest("created_at", "signing_key_id");
+    let key = |row: &SigningKey| (instant(row.created_at), row.signing_key_id.clone());
+    let list = |start| scoped(start, place);
+    page.read(&mut tx, count, COLUMNS, order, list, key).await
 }
 
 /// The key of this id.

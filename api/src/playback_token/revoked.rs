@@ -6,7 +6,7 @@ use sqlx::{FromRow, QueryBuilder};
 use super::Kind;
 use crate::access::Action;
 use crate::op::{Op, Place};
-use crate::page::{Order, Page, Paged, containing, instant};
+use crate::page::{Order, Page, Paged, between, containing, instant, words};
 use crate::problem::Answer;
 
 /// A subject may hold anything, a cursor's id no space.
@@ -60,35 +60,14 @@ pub async fn list(op: &Op, filter: &Filter, page: &Page, count: bool) -> Answer<
         if let Some(subject) = &filter.subject {
             query.push(" and subject = ").push_bind(subject.clone());
         }
-        if let Some(search) = filter.search.as_deref().filter(|search| !search.trim().is_empty()) {
-            query.push(" and subject ilike ").push_bind(containing(search.trim()));
+        if let Some(search) = words(filter.search.as_deref()) {
+            query.push(" and subject ilike ").push_bind(containing(search));
         }
-        for (sign, value) in [(">=", filter.since), ("<", filter.until)] {
-            if let Some(value) = value {
-                query.push(format_args!(" and revoked_at {sign} ")).push_bind(value);
-            }
-        }
+        between(&mut query, "revoked_at", filter.since, filter.until);
         query
     };
-    let total = match count {
-        true => {
-            filtered("select count(*)".into())
-                .build_query_scalar()
-                .fetch_one(&mut *tx)
-                .await?
-        }
-        false => 0,
-    };
-    let mut query = filtered(format!("select kind, subject, revoked_at, {ID} as id"));
-    let order = Order {
-        column: "revoked_at",
-        id: ID,
-        cast: "timestamptz",
-        descending: true,
-    };
-    page.seek(&mut query, order);
-    let rows: Vec<Revoked> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
-        (instant(row.revoked_at), row.id.clone())
-    }))
+    let columns = format!("kind, subject, revoked_at, {ID} as id");
+    let key = |row: &Revoked| (instant(row.revoked_at), row.id.clone());
+    let order = Order::newest("revoked_at", ID);
+    page.read(&mut tx, count, &columns, order, filtered, key).await
 }

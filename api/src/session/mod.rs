@@ -114,15 +114,7 @@ pub async fn list(op: &Op, user: UserId, page: &Page) -> Answer<Paged<Session>> 
          where revoked_at is null and expires_at > now() and user_id = ",
     );
     query.push_bind(user.to_string());
-    page.seek(
-        &mut query,
-        Order {
-            column: "created_at",
-            id: "session_id",
-            cast: "timestamptz",
-            descending: true,
-        },
-    );
+    page.seek(&mut query, Order::newest("created_at", "session_id"));
     let rows: Vec<Session> = query.build_query_as().fetch_all(&mut *door).await?;
     Ok(Paged::of(rows, page, 0, |row| {
         (instant(row.created_at), row.session_id.clone())

@@ -107,12 +107,7 @@ pub async fn lists(
         .push(" and c.environment = ")
         .push_bind(place.environment.as_str())
         .push(&which);
-    let order = Order {
-        column: "k.created_at",
-        id: "k.stream_key_id",
-        cast: "timestamptz",
-        descending: true,
-    };
+    let order = Order::newest("k.created_at", "k.stream_key_id");
     page.seek(&mut query, order);
     query.push(") page");
     let rows: Vec<Key> = query.build_query_as().fetch_all(&mut *tx).await?;

@@ -129,25 +129,10 @@ fn scoped(start: String, place: Place) -> QueryBuilder<sqlx::Postgres> {
 pub async fn list(op: &Op, page: &Page, count: bool) -> Answer<Paged<Endpoint>> {
     let place = op.require(Action::WebhookRead)?;
     let mut tx = op.look(place).await?;
-    let total = match count {
-        true => {
-            let mut counted = scoped("select count(*)".into(), place);
-            counted.build_query_scalar().fetch_one(&mut *tx).await?
-        }
-        false => 0,
-    };
-    let mut query = scoped(format!("select {COLUMNS}"), place);
-    let order = Order {
-        column: "e.created_at",
-        id: "e.webhook_endpoint_id",
-        cast: "timestamptz",
-        descending: true,
-    };
-    page.seek(&mut query, order);
-    let rows: Vec<Endpoint> = query.build_query_as().fetch_all(&mut *tx).await?;
-    Ok(Paged::of(rows, page, total, |row| {
-        (instant(row.created_at), row.webhook_endpoint_id.clone())
-    }))
+    let order = Order::newest("e.created_at", "e.webhook_endpoint_id");
+    let key = |row: &Endpoint| (instant(row.created_at), row.webhook_endpoint_id.clone());
+    let list = |start| scoped(start, place);
+    page.read(&mut tx, count, COLUMNS, order, list, key).await
 }
 
 /// The endpoints of these ids, in any order.

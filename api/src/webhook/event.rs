@@ -10,7 +10,7 @@ use sqlx::{FromRow, QueryBuilder};
 use super::endpoint;
 use crate::access::{Action, Environment};
 use crate::op::{Op, Place};
-use crate::page::{Order, Page, Paged, cursor};
+use crate::page::{Order, Page, Paged, between, cursor};
 use crate::problem::{Answer, Code, Problem};
 
 const COLUMNS: &str =
@@ -197,11 +197,7 @@ pub async fn list(op: &Op, filter: &Filter, descending: bool, page: &Page) -> An
     if let Some(object) = &filter.object_id {
         query.push(" and object_id = ").push_bind(object.clone());
     }
-    for (sign, value) in [(">=", filter.since), ("<", filter.until)] {
-        if let Some(value) = value {
-            query.push(format_args!(" and created_at {sign} ")).push_bind(value);
-        }
-    }
+    between(&mut query, "created_at", filter.since, filter.until);
     let order = Order {
         column: "position",
         id: "event_id",

@@ -84,12 +84,7 @@ pub async fn list(op: &Op, endpoint: Option<String>, state: Option<&str>, page: 
             query.push(format_args!(" and {column} = ")).push_bind(value);
         }
     }
-    let order = Order {
-        column: "d.created_at",
-        id: "d.webhook_delivery_id",
-        cast: "timestamptz",
-        descending: true,
-    };
+    let order = Order::newest("d.created_at", "d.webhook_delivery_id");
     page.seek(&mut query, order);
     let rows: Vec<Delivery> = query.build_query_as().fetch_all(&mut *tx).await?;
     Ok(Paged::of(rows, page, 0, |row| {

@@ -3,12 +3,11 @@
 mod mutation;
 
 use async_graphql::{Context, Enum, ID, InputObject, Json, Object, Result, SimpleObject};
-use headwater_model::{DeliveryId, EventId, WebhookEndpointId as EndpointId};
 use serde_json::Value;
 
-use super::common::{Counted, Instant, OrderDirection, Uncounted, counted, counts, page_cost, parse, uncounted};
+use super::common::{Counted, Instant, OrderDirection, Uncounted, counted, counts, found, page_cost, uncounted};
 use super::loaders::{self, AttemptsOf, DeliveriesOf, EndpointBy, EventBy};
-use crate::access::{Action, Environment};
+use crate::access::Environment;
 use crate::op::Op;
 use crate::page::Page;
 use crate::webhook::endpoint;
@@ -269,12 +268,7 @@ pub struct WebhookQuery;
 #[Object]
 impl WebhookQuery {
     async fn webhook_endpoint(&self, ctx: &Context<'_>, id: ID) -> Result<Option<WebhookEndpoint>> {
-        let op = Op::of(ctx);
-        op.require(Action::WebhookRead)?;
-        let Some(id) = parse::<EndpointId>(&id) else {
-            return Ok(None);
-        };
-        Ok(endpoint::by_id(op, id).await?.map(WebhookEndpoint))
+        found!(ctx, WebhookRead, id, endpoint::by_id => WebhookEndpoint)
     }
 
     /// The endpoints of the environment, newest first.
@@ -293,12 +287,7 @@ impl WebhookQuery {
     }
 
     async fn webhook_event(&self, ctx: &Context<'_>, id: ID) -> Result<Option<WebhookEvent>> {
-        let op = Op::of(ctx);
-        op.require(Action::WebhookRead)?;
-        let Some(id) = parse::<EventId>(&id) else {
-            return Ok(None);
-        };
-        Ok(event::by_id(op, id).await?.map(WebhookEvent))
+        found!(ctx, WebhookRead, id, event::by_id => WebhookEvent)
     }
 
     /// What happened in the environment, by default the oldest first. With `after`, what happened since: for those who
@@ -328,12 +317,7 @@ impl WebhookQuery {
     }
 
     async fn webhook_delivery(&self, ctx: &Context<'_>, id: ID) -> Result<Option<WebhookDelivery>> {
-        let op = Op::of(ctx);
-        op.require(Action::WebhookRead)?;
-        let Some(id) = parse::<DeliveryId>(&id) else {
-            return Ok(None);
-        };
-        Ok(log::by_id(op, id).await?.map(WebhookDelivery))
+        found!(ctx, WebhookRead, id, log::by_id => WebhookDelivery)
     }
 
     /// What was sent where, newest first.

@@ -126,11 +126,7 @@ impl WebhookMutation {
             disabled: input.disabled,
         };
         settle(op, endpoint::create(op, settings).await, |(made, secret)| {
-            WebhookEndpointCreatePayload {
-                webhook_endpoint: Some(WebhookEndpoint(made)),
-                secret: Some(secret),
-                user_errors: Vec::new(),
-            }
+            WebhookEndpointCreatePayload::done(WebhookEndpoint(made), secret)
         })
     }
 
@@ -152,9 +148,8 @@ impl WebhookMutation {
             let id = wanted(&input.id, "id", "webhook endpoint")?;
             endpoint::update(op, id, input.expected_version, settings).await
         };
-        settle(op, changed.await, |endpoint| WebhookEndpointUpdatePayload {
-            webhook_endpoint: Some(WebhookEndpoint(endpoint)),
-            user_errors: Vec::new(),
+        settle(op, changed.await, |endpoint| {
+            WebhookEndpointUpdatePayload::done(WebhookEndpoint(endpoint))
         })
     }
 
@@ -171,11 +166,7 @@ impl WebhookMutation {
             endpoint::rotate_secret(op, id, i64::from(input.overlap_s)).await
         };
         settle(op, rotated.await, |(endpoint, secret)| {
-            WebhookEndpointRotateSecretPayload {
-                webhook_endpoint: Some(WebhookEndpoint(endpoint)),
-                secret: Some(secret),
-                user_errors: Vec::new(),
-            }
+            WebhookEndpointRotateSecretPayload::done(WebhookEndpoint(endpoint), secret)
         })
     }
 
@@ -188,9 +179,8 @@ impl WebhookMutation {
         let op = Op::of(ctx);
         op.require(Action::WebhookWrite)?;
         let done = async { endpoint::delete(op, wanted(&input.id, "id", "webhook endpoint")?).await };
-        settle(op, done.await, |()| WebhookEndpointDeletePayload {
-            deleted_id: Some(input.id.clone()),
-            user_errors: Vec::new(),
+        settle(op, done.await, |()| {
+            WebhookEndpointDeletePayload::done(input.id.clone())
         })
     }
 
@@ -203,9 +193,8 @@ impl WebhookMutation {
         let op = Op::of(ctx);
         op.require(Action::WebhookWrite)?;
         let told = async { event::test(op, wanted(&input.id, "id", "webhook endpoint")?).await };
-        settle(op, told.await, |event| WebhookEndpointTestPayload {
-            event: Some(WebhookEvent(event)),
-            user_errors: Vec::new(),
+        settle(op, told.await, |event| {
+            WebhookEndpointTestPayload::done(WebhookEvent(event))
         })
     }
 
@@ -221,9 +210,8 @@ impl WebhookMutation {
             let event: EventId = wanted(&input.event_id, "eventId", "event")?;
             event::resend(op, event, wanted(&input.endpoint_id, "endpointId", "webhook endpoint")?).await
         };
-        settle(op, sent.await, |delivery| WebhookEventResendPayload {
-            delivery: Some(WebhookDelivery(delivery)),
-            user_errors: Vec::new(),
+        settle(op, sent.await, |delivery| {
+            WebhookEventResendPayload::done(WebhookDelivery(delivery))
         })
     }
 }
