@@ -39,7 +39,7 @@ export const cacheConfig: CacheExchangeOpts = {
     ChannelConnection: embedded, StreamKeyConnection: embedded, BroadcastConnection: embedded, AssetConnection: embedded,
     MemberConnection: embedded, InvitationConnection: embedded, ApiTokenConnection: embedded, AuditEntryConnection: embedded,
     SessionConnection: embedded, WebhookEndpointConnection: embedded, WebhookDeliveryConnection: embedded,
-    SigningKeyConnection: embedded, PlaybackToken: embedded,
+    SigningKeyConnection: embedded, PlaybackToken: embedded, PlaybackRevocation: embedded, PlaybackRevocationConnection: embedded,
   },
   updates: {
     Mutation: {
@@ -64,8 +64,8 @@ export const cacheConfig: CacheExchangeOpts = {
       signingKeyCreate: forgets('signingKeys'),
       signingKeyImport: forgets('signingKeys'),
       playbackTokenCreate: forgets('signingKeys'),
-      playbackViewerRevoke: forgetsOfTenant('auditLog'),
-      playbackTokenRevoke: forgetsOfTenant('auditLog'),
+      playbackViewerRevoke: forgets('playbackRevocations'),
+      playbackTokenRevoke: forgets('playbackRevocations'),
       webhookEndpointCreate: forgets('webhookEndpoints'),
       webhookEndpointDelete: forgets('webhookEndpoints'),
       webhookEndpointTest: forgets('webhookDeliveries'),

@@ -31,6 +31,17 @@ function addKey(context: Context, fields: Pick<SigningKey, 'name' | 'algorithm' 
 }
 
 export const signingQueries = {
+  playbackRevocations: ({ filter, ...page }: PageArguments & { filter?: { kind?: string; search?: string; subject?: string } }, context: Context) => {
+    const tenant = inTenant(context, 'VIEWER_REVOKE')
+    const rows = new Map<string, { id: string; kind: string; subject: string; revokedAt: string }>()
+    for (const { tenantId, environment, action, subjectId, at } of context.world.store.audit) {
+      const kind = { 'playback_viewer.revoke': 'VIEWER', 'playback_token.revoke': 'TOKEN' }[action]
+      if (!kind || tenantId !== tenant.id || environment !== context.environment || rows.has(`${kind} ${subjectId}`)) continue
+      rows.set(`${kind} ${subjectId}`, { id: `${kind} ${subjectId}`, kind, subject: subjectId, revokedAt: at })
+    }
+    const wanted = [...rows.values()].filter(({ kind, subject }) => (!filter?.kind || kind === filter.kind) && (!filter?.subject || subject === filter.subject) && (!filter?.search || subject.toLowerCase().includes(filter.search.toLowerCase())))
+    return connection(wanted, page, (row) => row)
+  },
   signingKeys: (page: PageArguments, context: Context) => connection(ownKeys(context, 'SIGNING_KEY_READ').toReversed(), page, keyView),
   signingKey: ({ id: wanted }: { id: string }, context: Context) => {
     const key = ownKeys(context, 'SIGNING_KEY_READ').find((row) => row.id === wanted)

@@ -1,15 +1,15 @@
 import { UserX } from 'lucide-react'
 import { useState } from 'react'
+import { Link } from 'react-router'
 import { usePlace } from '../../app/place.tsx'
-import { ListTable, useListState } from '../../components/list.tsx'
+import { ListSearch, ListTable, useListState } from '../../components/list.tsx'
 import { graphql } from '../../graphql/index.ts'
 import { useAction, useQuery } from '../../graphql/use.ts'
-import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
 import { Card } from '../../ui/card.tsx'
 import { Confirm } from '../../ui/confirm.tsx'
 import { Field, Input } from '../../ui/field.tsx'
-import { sentence } from '../../ui/format.ts'
+import { count } from '../../ui/format.ts'
 import { Empty, Notice } from '../../ui/notice.tsx'
 import { Segments } from '../../ui/tabs.tsx'
 import { Time } from '../../ui/time.tsx'
@@ -22,48 +22,51 @@ const TokenMutation = graphql(`
   mutation PlaybackTokenRevoke($input: PlaybackTokenRevokeInput!) { playbackTokenRevoke(input: $input) { tokenId userErrors { code field message } } }
 `)
 const RevocationsQuery = graphql(`
-  query Revocations($first: Int, $after: String, $last: Int, $before: String, $action: String!) {
-    tenant {
-      id
-      auditLog(first: $first, after: $after, last: $last, before: $before, filter: { action: $action }) {
-        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-        nodes { id at actorName subjectId environment }
-      }
+  query Revocations($first: Int, $after: String, $last: Int, $before: String, $filter: PlaybackRevocationFilter) {
+    playbackRevocations(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+      totalCount
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+      nodes { kind subject revokedAt }
     }
   }
 `)
 
 const KINDS = {
   viewer: {
-    name: 'Viewers', act: 'Revoke a viewer', label: 'Viewer id', claim: 'viewer_id', action: 'playback_viewer.revoke',
+    name: 'Viewers', act: 'Revoke a viewer', label: 'Viewer id', claim: 'viewer_id', kind: 'VIEWER',
     about: 'Ends every token of a viewer that was issued until now. They can be let in again with a new token, if your tokens say when they were issued (iat).',
     destroys: (id: string) => <>Every token with the viewer id <bdi><code>{id}</code></bdi> that was issued until now stops working for ever. On every device, they are cut off at the next segment.</>,
   },
   token: {
-    name: 'Tokens', act: 'Revoke a token', label: 'Token id', claim: 'jti', action: 'playback_token.revoke',
+    name: 'Tokens', act: 'Revoke a token', label: 'Token id', claim: 'jti', kind: 'TOKEN',
     about: 'Ends one token, and nothing else of its viewer.',
     destroys: (id: string) => <>The token with the id <bdi><code>{id}</code></bdi> stops working for ever. Whoever watches with it is cut off at the next segment; other tokens go on.</>,
   },
 } as const
-type Kind = keyof typeof KINDS
+type Of = keyof typeof KINDS
 
-/** Sends viewers away, and lists who was sent away as far as the reader may see it. */
+/** Sends viewers away, and lists who was sent away. */
 export function Revocations() {
-  const { can, refused } = usePlace()
+  const { can, refused, to } = usePlace()
   const list = useListState()
-  const kind: Kind = list.get('of') === 'token' ? 'token' : 'viewer'
-  const { act, label, claim, about, action, destroys } = KINDS[kind]
+  const of: Of = list.get('of') === 'token' ? 'token' : 'viewer'
+  const { act, label, claim, about, kind, destroys } = KINDS[of]
   const [id, setId] = useState('')
   const [asked, setAsked] = useState<string | null>(null)
   const toast = useToast()
   const viewer = useAction(ViewerMutation, ({ playbackViewerRevoke }) => playbackViewerRevoke)
   const token = useAction(TokenMutation, ({ playbackTokenRevoke }) => playbackTokenRevoke)
-  const [{ data, fetching, error }, again] = useQuery({ query: RevocationsQuery, variables: { ...list.page, action }, requestPolicy: 'cache-and-network', pause: !can('AUDIT_READ') })
-  const log = data?.tenant?.auditLog
+  const [{ data, fetching, error }, again] = useQuery({
+    query: RevocationsQuery,
+    variables: { ...list.page, filter: { kind, ...(list.get('q') && { search: list.get('q') }) } },
+    requestPolicy: 'cache-and-network',
+    pause: !can('VIEWER_REVOKE'),
+  })
+  const revoked = data?.playbackRevocations
   const refusal = refused('VIEWER_REVOKE', 'revoke viewers')
   return (
     <>
-      <Segments label="Of what" value={kind} onChange={(next) => { setId(''); list.set({ of: next === 'viewer' ? null : next }) }} options={Object.entries(KINDS).map(([value, { name }]) => [value as Kind, name] as const)} />
+      <Segments label="Of what" value={of} onChange={(next) => { setId(''); list.set({ of: next === 'viewer' ? null : next, q: null }) }} options={Object.entries(KINDS).map(([value, { name }]) => [value as Of, name] as const)} />
       <form onSubmit={(event) => { event.preventDefault(); if (!refusal && id.trim()) setAsked(id.trim()) }}>
         <Card title={act} about={about}>
           <div className="stack">
@@ -80,39 +83,42 @@ export function Revocations() {
         </Card>
       </form>
       <Card title="Revoked" about="They count for 31 days, longer than any token lives. At most 10,000 at a time; beyond that, revoke the key." flush>
-        {can('AUDIT_READ') ? (
-          <ListTable
-            label="Revocations"
-            list={list}
-            loading={fetching}
-            error={error}
-            onRetry={() => again({ requestPolicy: 'network-only' })}
-            columns={[{ name: label }, { name: 'By', wideOnly: true }, { name: 'Data', wideOnly: true }, { name: 'When', align: 'end' }]}
-            pageInfo={log?.pageInfo}
-            empty={<Empty icon={<UserX />} title={kind === 'viewer' ? 'No viewer was revoked' : 'No token was revoked'} />}
-            rows={(log?.nodes ?? []).map((entry) => (
-              <tr key={entry.id}>
-                <td className="long"><bdi className="mono">{entry.subjectId}</bdi></td>
-                <td className="wide-only"><bdi>{entry.actorName}</bdi></td>
-                <td className="wide-only"><Badge tone={entry.environment === 'LIVE' ? 'accent' : 'warn'}>{sentence(entry.environment)}</Badge></td>
-                <td className="end"><Time at={entry.at} /></td>
-              </tr>
-            ))}
-          />
-        ) : <p className="quiet card-body">Who was revoked stands in the audit log, which your role may not read.</p>}
+        {can('VIEWER_REVOKE') ? (
+          <>
+            <div className="toolbar"><ListSearch list={list} label={`Search by ${label.toLowerCase()}`} /></div>
+            <ListTable
+              label="Revocations"
+              list={list}
+              loading={fetching}
+              error={error}
+              onRetry={() => again({ requestPolicy: 'network-only' })}
+              columns={[{ name: label }, { name: 'When', align: 'end' }, ...(can('AUDIT_READ') ? [{ name: 'Acts', hidden: true, align: 'end', wideOnly: true } as const] : [])]}
+              pageInfo={revoked?.pageInfo}
+              about={revoked && `${count(revoked.totalCount)} revoked`}
+              empty={<Empty icon={<UserX />} title={of === 'viewer' ? 'No viewer was revoked' : 'No token was revoked'} />}
+              rows={(revoked?.nodes ?? []).map(({ subject, revokedAt }) => (
+                <tr key={subject}>
+                  <td className="long"><bdi className="mono">{subject}</bdi></td>
+                  <td className="end"><Time at={revokedAt} /></td>
+                  {can('AUDIT_READ') && <td className="end wide-only"><Link className="small" to={to.auditLog({ subject })}>By whom<span className="visually-hidden">: {subject}</span></Link></td>}
+                </tr>
+              ))}
+            />
+          </>
+        ) : <p className="quiet card-body">Who was revoked is shown to those who may revoke.</p>}
       </Card>
       <Confirm
         open={asked !== null}
         onOpenChange={() => setAsked(null)}
-        title={kind === 'viewer' ? 'Revoke this viewer?' : 'Revoke this token?'}
+        title={of === 'viewer' ? 'Revoke this viewer?' : 'Revoke this token?'}
         about={destroys(asked ?? '')}
         act={act}
         onConfirm={async () => {
-          const problem = kind === 'viewer' ? await viewer.attempt({ viewerId: asked! }) : await token.attempt({ tokenId: asked! })
+          const problem = of === 'viewer' ? await viewer.attempt({ viewerId: asked! }) : await token.attempt({ tokenId: asked! })
           if (problem) return problem
-          toast({ title: kind === 'viewer' ? 'The viewer is revoked' : 'The token is revoked' })
+          toast({ title: of === 'viewer' ? 'The viewer is revoked' : 'The token is revoked' })
           setId('')
-          if (can('AUDIT_READ')) again({ requestPolicy: 'network-only' })
+          again({ requestPolicy: 'network-only' })
           return null
         }}
       />
