@@ -1,7 +1,6 @@
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react'
 import { Provider } from 'urql'
 import { createScopedClient, type ScopedClient } from '../graphql/client.ts'
-import { askServed, type Served } from '../graphql/served.ts'
 import { paths } from './paths.ts'
 import { router } from './router.tsx'
 
@@ -12,9 +11,6 @@ interface Account {
   signedOut: () => void
   /** Counts resets; clients of tenants are made anew with it. */
   epoch: number
-  /** What the service can do; null until `wantServed` has asked it. */
-  served: Served | null
-  wantServed: () => void
 }
 
 const AccountContext = createContext<Account | null>(null)
@@ -36,21 +32,8 @@ export function AccountProvider({ children }: { children: ReactNode }) {
     void router.navigate(paths.signIn(pathname === '/' ? undefined : pathname + search), { replace: true })
   }, [])
   const scoped = useScopedClient(null, 'live', epoch, signedOut)
-  const [served, setServed] = useState<Served | null>(null)
-  // The client is made anew with every epoch; what the service can do stays.
-  if (served) scoped.served = served
-  const wantServed = useCallback(() => {
-    if (!served) void askServed(scoped.uncached).then((found) => setServed((known) => known ?? found ?? new Set()))
-  }, [scoped, served])
-  const account = useMemo(() => ({ reset, signedOut, epoch, served, wantServed }), [reset, signedOut, epoch, served, wantServed])
+  const account = useMemo(() => ({ reset, signedOut, epoch }), [reset, signedOut, epoch])
   return <AccountContext value={account}><Provider value={scoped.client}>{children}</Provider></AccountContext>
-}
-
-/** What the service can do, for pages outside any tenant; null until it has answered. */
-export function useServedAnywhere(): Served | null {
-  const { served, wantServed } = useAccount()
-  useEffect(wantServed, [wantServed])
-  return served
 }
 
 /** A client for one scope, replaced when the scope or the epoch changes. */

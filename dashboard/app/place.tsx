@@ -1,9 +1,8 @@
-import { createContext, useContext, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import { createContext, useContext, useMemo, useSyncExternalStore } from 'react'
 import { Navigate, Outlet, useParams } from 'react-router'
 import { Provider } from 'urql'
 import { graphql, type ResultOf } from '../graphql/index.ts'
 import type { ScopedClient } from '../graphql/client.ts'
-import { askServed, type Served, ServedProvider } from '../graphql/served.ts'
 import { useQuery } from '../graphql/use.ts'
 import { Shell } from '../components/shell/shell.tsx'
 import { FullPageError, FullPageSpinner, TenantMissing } from '../components/full-page.tsx'
@@ -58,17 +57,7 @@ export function PlaceLayout() {
 function ScopedPlace({ tenant, environment }: Place) {
   const { epoch, signedOut } = useAccount()
   const scoped = useScopedClient(tenant, environment, epoch, signedOut)
-  const [served, setServed] = useState<Served | null>(null)
-  useEffect(() => {
-    let gone = false
-    void askServed(scoped.uncached).then((found) => {
-      scoped.served = found ?? new Set()
-      if (!gone) setServed(scoped.served)
-    })
-    return () => { gone = true }
-  }, [scoped])
-  if (!served || scoped.served !== served) return <FullPageSpinner />
-  return <Provider value={scoped.client}><ServedProvider value={served}><LoadedPlace place={{ tenant, environment }} scoped={scoped} /></ServedProvider></Provider>
+  return <Provider value={scoped.client}><LoadedPlace place={{ tenant, environment }} scoped={scoped} /></Provider>
 }
 
 function LoadedPlace({ place: { tenant, environment }, scoped: { connection, uncached } }: { place: Place; scoped: ScopedClient }) {

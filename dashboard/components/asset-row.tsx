@@ -12,8 +12,8 @@ import { Time } from '../ui/time.tsx'
 export const AssetFragment = graphql(`
   fragment Row_asset on Asset {
     id title state durationMs sizeBytes createdAt
-    deletesAt @ifServed(field: "Asset.deletesAt")
-    thumbnailUrl @ifServed(field: "Asset.thumbnailUrl")
+    deletesAt
+    thumbnailUrl
     channel { id title }
     playbackIds { id policy }
   }

@@ -3,7 +3,6 @@ import { useNavigate } from 'react-router'
 import { usePlace } from '../app/place.tsx'
 import { keepSecret } from '../app/shown-once.ts'
 import { graphql, type VariablesOf } from '../graphql/index.ts'
-import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { ChoiceList, Field, Input } from '../ui/field.tsx'
@@ -33,7 +32,6 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
   const [latencyMode, setLatencyMode] = useState<NonNullable<Input_['latencyMode']>>('LOW')
   const [ladder, setLadder] = useState(() => ladderDraft({ kind: 'DEFAULT', passthrough: true, steps: [] }))
   const [recording, setRecording] = useState<NonNullable<Input_['recording']>>('RECORD')
-  const records = useServed()('Channel.recording')
   const { run, busy, errors } = useAction(ChannelCreateMutation, ({ channelCreate }) => channelCreate)
   const wrong = Object.keys(ladderProblems(ladder)).length > 0
   return (
@@ -42,7 +40,7 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
       onSubmit={async (event) => {
         event.preventDefault()
         if (busy || wrong) return
-        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: ladderInput(ladder), ...(records && { recording }) })
+        const done = await run(brief ? { title } : { title, ...(reference && { reference }), latencyMode, ladder: ladderInput(ladder), recording })
         if (!done?.channel) return
         if (done.streamKey && done.streamKeySecret) keepSecret(done.channel.id, done.streamKey.id, done.streamKeySecret)
         await navigate(to.channel(done.channel.id))
@@ -59,7 +57,7 @@ export function ChannelCreateForm({ brief }: { brief?: boolean }) {
           </Field>
           <ChoiceList label="Latency" value={latencyMode} onChange={setLatencyMode} choices={LATENCIES} />
           <LadderField value={ladder} onChange={setLadder} errors={errors} />
-          {records && <ChoiceList label="Recording" value={recording} onChange={setRecording} choices={RECORDINGS} />}
+          <ChoiceList label="Recording" value={recording} onChange={setRecording} choices={RECORDINGS} />
         </>
       )}
       <div className="row">

@@ -1,7 +1,6 @@
 import { useState } from 'react'
 import { showOnce } from '../app/shown-once.ts'
 import { graphql } from '../graphql/index.ts'
-import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Confirm } from '../ui/confirm.tsx'
@@ -40,17 +39,16 @@ const showPrivateKey = (id: string, privateKey: string) => showOnce({
 })
 
 /** Makes a pair; as a replacement it has the name and algorithm of the key that it follows, and both count. */
-export function KeyDialog({ replaced, onClose }: { replaced?: { name: string; algorithm: Algorithm | null; managed?: boolean | null }; onClose: () => void }) {
+export function KeyDialog({ replaced, onClose }: { replaced?: { name: string; algorithm: Algorithm | null; managed: boolean }; onClose: () => void }) {
   const [name, setName] = useState(replaced?.name ?? '')
   const [algorithm, setAlgorithm] = useState<Algorithm>(replaced?.algorithm ?? 'ES256')
   const [half, setHalf] = useState<(typeof HALVES)[number]['value']>(replaced?.managed ? 'managed' : 'mine')
-  const keeps = useServed()('SigningKey.managed')
   const toast = useToast()
   const { run, busy, errors } = useAction(CreateMutation, ({ signingKeyCreate }) => signingKeyCreate)
   return (
     <Dialog
       open
-      wide={keeps}
+      wide
       onOpenChange={onClose}
       title={replaced ? <>Rotate <bdi>{replaced.name}</bdi></> : 'New signing key'}
       about={replaced ? 'A new key takes its place, and both count. Move your server to the new one, wait until the last token of the old one has expired, then revoke the old one: no viewer notices.' : 'A pair: the private half signs tokens, the public half checks them.'}
@@ -59,7 +57,7 @@ export function KeyDialog({ replaced, onClose }: { replaced?: { name: string; al
         className="stack"
         onSubmit={async (event) => {
           event.preventDefault()
-          const done = busy ? null : await run({ name, algorithm, ...(keeps && half === 'managed' && { managed: true }) })
+          const done = busy ? null : await run({ name, algorithm, ...(half === 'managed' && { managed: true }) })
           if (!done?.signingKey) return
           if (done.privateKey) showPrivateKey(done.signingKey.id, done.privateKey)
           else toast({ title: 'The key is made' })
@@ -69,7 +67,7 @@ export function KeyDialog({ replaced, onClose }: { replaced?: { name: string; al
         {errors[''] && <Notice tone="danger">{errors['']}</Notice>}
         <Field label="Name" error={errors['name']} hint="Which server signs with it.">{(parts) => <Input {...parts} required autoFocus maxLength={200} dir="auto" value={name} onChange={(event) => setName(event.target.value)} />}</Field>
         <ChoiceList label="Algorithm" value={algorithm} onChange={setAlgorithm} choices={ALGORITHMS} />
-        {keeps && <ChoiceList label="Private half" value={half} onChange={setHalf} choices={HALVES} />}
+        <ChoiceList label="Private half" value={half} onChange={setHalf} choices={HALVES} />
         <DialogFoot><Button onClick={onClose}>Cancel</Button><Button type="submit" tone="primary" busy={busy}>{replaced ? 'Make the new key' : 'Create the key'}</Button></DialogFoot>
       </form>
     </Dialog>

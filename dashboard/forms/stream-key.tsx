@@ -40,7 +40,7 @@ const RotateMutation = graphql(`
 `)
 const RevokeMutation = graphql(`
   mutation StreamKeyRevoke($input: StreamKeyRevokeInput!) {
-    streamKeyRevoke(input: $input) { streamKey { id state revokedAt inUse @ifServed(field: "StreamKey.inUse") channel { id } } userErrors { code field message } }
+    streamKeyRevoke(input: $input) { streamKey { id state revokedAt inUse channel { id } } userErrors { code field message } }
   }
 `)
 

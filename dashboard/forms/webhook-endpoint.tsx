@@ -1,7 +1,6 @@
 import { useState } from 'react'
 import { showOnce } from '../app/shown-once.ts'
 import { graphql } from '../graphql/index.ts'
-import { useServed } from '../graphql/served.ts'
 import { useAction } from '../graphql/use.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog, DialogFoot } from '../ui/dialog.tsx'
@@ -61,7 +60,6 @@ export function EndpointDialog({ edited, onClose, onMade, onStale }: { edited?: 
   const create = useAction(CreateMutation, ({ webhookEndpointCreate }) => webhookEndpointCreate)
   const update = useEndpointUpdate()
   const toast = useToast()
-  const served = useServed()
   const { busy, errors, codes } = edited ? update : create
   const toggle = (type: EventType) => (on: boolean) => setTypes(on ? [...types, type] : types.filter((one) => one !== type))
   const submit = async () => {
@@ -90,7 +88,7 @@ export function EndpointDialog({ edited, onClose, onMade, onStale }: { edited?: 
               {GROUPS.map(({ name, types: group }) => (
                 <tr key={name}>
                   <th scope="row">{name}</th>
-                  <td><div className="row gap-3">{group.filter((type) => served(`WebhookEventType.${type}`)).map((type) => <Check key={type} checked={types.includes(type)} onChange={toggle(type)}>{sentence(typeName(type).split('.')[1]!)}<span className="visually-hidden"> {name.toLowerCase()}</span></Check>)}</div></td>
+                  <td><div className="row gap-3">{group.map((type) => <Check key={type} checked={types.includes(type)} onChange={toggle(type)}>{sentence(typeName(type).split('.')[1]!)}<span className="visually-hidden"> {name.toLowerCase()}</span></Check>)}</div></td>
                 </tr>
               ))}
             </tbody>

@@ -3,7 +3,6 @@ import { type Client as Socket, type ClientOptions, createClient as createSocket
 import { Client, type Exchange, fetchExchange, makeOperation, mapExchange, type Operation, subscriptionExchange } from 'urql'
 import { cacheConfig } from './cache.ts'
 import { codeOf } from './errors.ts'
-import { type Served, servedExchange } from './served.ts'
 
 /** Whose data a client sees. Each scope has a client and a cache of its own, so nothing of one shows in another. */
 export interface Scope {
@@ -19,8 +18,6 @@ export interface ScopedClient {
   uncached: Client
   /** The state of the subscriptions' socket, and a listener for its changes. */
   connection: { current: Connection; listen: (changed: () => void) => () => void }
-  /** What the service can do; set before the first document is sent. */
-  served: Served
   dispose: () => void
 }
 
@@ -59,14 +56,12 @@ export function createScopedClient({ tenant, environment }: Scope, onSignedOut: 
       subscriptionsOver(socket),
     ],
   })
-  const scoped: ScopedClient = {
-    client: clientWith(servedExchange(() => scoped.served), cacheExchange(cacheConfig)),
+  return {
+    client: clientWith(cacheExchange(cacheConfig)),
     uncached: clientWith(),
     connection,
-    served: new Set(),
     dispose: () => void socket.dispose(),
   }
-  return scoped
 }
 
 /** A client that asks as a program does: with an API token, which fixes tenant and environment, and without the cookie. */

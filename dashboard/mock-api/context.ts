@@ -14,7 +14,6 @@ export interface World {
   origin: string
   /** Ends every subscription's connection, as a network does. */
   cut: () => void
-  /** The schema that answers: the whole one, or an older service's. */
   schema: GraphQLSchema
 }
 

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { buildASTSchema, buildSchema, execute, type ExecutionResult, GraphQLError, type GraphQLSchema, Kind, parse, subscribe, validate, visit } from 'graphql'
+import { buildSchema, execute, type ExecutionResult, GraphQLError, Kind, parse, subscribe, validate } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
 import { type Context, Refusal, type World } from './context.ts'
@@ -57,7 +57,7 @@ export function createMock(sdl: string): Mock {
   }, sockets)
   return {
     world,
-    handle: (request, response) => handle(sdl, world, request, response),
+    handle: (request, response) => handle(world, request, response),
     upgrade: (request, socket, head) => sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request)),
     close: () => {
       stopHealth()
@@ -77,11 +77,11 @@ function contextOf(world: World, request: IncomingMessage, which: { tenant?: str
   return { world, user, session, member, tenant: member ? tenant : null, environment: which.environment === 'test' ? 'TEST' : 'LIVE', userAgent: request.headers['user-agent'] ?? '', setCookie }
 }
 
-async function handle(sdl: string, world: World, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+async function handle(world: World, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
   const { pathname } = new URL(request.url ?? '/', 'http://mock')
   world.origin = `http://${request.headers.host}`
   if (pathname === '/graphql') await answer(world, request, response)
-  else if (pathname === '/__mock') await control(sdl, world, request, response)
+  else if (pathname === '/__mock') await control(world, request, response)
   else if (pathname.startsWith('/__mock/thumbnail/')) send(response, 200, thumbnail(Number.parseInt(pathname.slice(18), 10)), 'image/svg+xml')
   else if (pathname === '/__mock/oidc') {
     // Whoever comes back from there is Devi.
@@ -128,17 +128,8 @@ async function run(world: World, context: Context, query: string, variables?: Re
   return execute({ schema, document, rootValue: root, contextValue: context, variableValues: variables ?? null, operationName: operationName ?? null })
 }
 
-/** The schema of a service that lacks some fields. */
-function schemaWithout(sdl: string, fields: readonly string[]): GraphQLSchema {
-  return buildASTSchema(visit(parse(sdl), {
-    ObjectTypeDefinition: (type) => ({ ...type, fields: type.fields?.filter(({ name }) => !fields.includes(`${type.name.value}.${name.value}`)) ?? [] }),
-  }))
-}
-
 interface Control {
   reset?: boolean
-  /** Fields, as `Type.field`, that the service does not have: an older one. */
-  without?: string[]
   latencyMs?: number
   /** An operation's name and the code that it fails with next. */
   fail?: { operation: string; code: string }
@@ -150,10 +141,9 @@ interface Control {
   signIn?: string
 }
 
-async function control(sdl: string, world: World, request: IncomingMessage, response: ServerResponse) {
-  const { reset, without, latencyMs, fail, simulate: act, cut, signIn } = JSON.parse(await bodyOf(request)) as Control
-  if (reset) Object.assign(world, { store: seed(), latencyMs: 0, failures: new Map(), schema: buildSchema(sdl) })
-  if (without) world.schema = schemaWithout(sdl, without)
+async function control(world: World, request: IncomingMessage, response: ServerResponse) {
+  const { reset, latencyMs, fail, simulate: act, cut, signIn } = JSON.parse(await bodyOf(request)) as Control
+  if (reset) Object.assign(world, { store: seed(), latencyMs: 0, failures: new Map() })
   if (latencyMs !== undefined) world.latencyMs = latencyMs
   if (fail) world.failures.set(fail.operation, fail.code)
   if (act) {

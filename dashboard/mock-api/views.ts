@@ -6,7 +6,7 @@ import type { ApiToken, Asset, AuditEntry, Broadcast, Channel, Invitation, Membe
 const found = <Row extends { id: string }>(rows: readonly Row[], id: string | null) => rows.find((row) => row.id === id) ?? null
 const newest = <Row extends { createdAt: string }>(rows: Row[]) => rows.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt))
 
-const INGEST = { rtmp: 'rtmp://ingest.headwater.example:1935/live', rtmps: null, srt: null, whip: null }
+const INGEST = { rtmp: 'rtmp://ingest.headwater.example:1935/live' }
 
 export const userView = (context: Context, user: User) => ({
   __typename: 'User', id: user.id, email: user.email, name: user.name, createdAt: user.createdAt, emailVerified: user.emailVerified, hasPassword: true, totpEnabledAt: user.totpEnabledAt, recoveryCodesLeft: user.recoveryCodes.length,

@@ -9,7 +9,6 @@ import { PlayerFrame } from '../components/player-frame.tsx'
 import { usePlaybackTokenCreate } from '../forms/playback-token.tsx'
 import { explain } from '../graphql/errors.ts'
 import { graphql, type ResultOf } from '../graphql/index.ts'
-import { useServed } from '../graphql/served.ts'
 import { useAction, useQuery } from '../graphql/use.ts'
 import { Button, buttonStyle } from '../ui/button.tsx'
 import { Card, Facts } from '../ui/card.tsx'
@@ -26,18 +25,18 @@ const AssetQuery = graphql(`
   query Asset($id: ID!) {
     asset(id: $id) {
       id title state durationMs sizeBytes error createdAt version
-      deletesAt @ifServed(field: "Asset.deletesAt")
-      downloadUrl @ifServed(field: "Asset.downloadUrl")
+      deletesAt
+      downloadUrl
       channel { id title }
       broadcast { id startedAt endedAt source { videoCodec width height framerate } renditions { name kind } }
-      playbackPolicy @ifServed(field: "Asset.playbackPolicy")
+      playbackPolicy
       playbackIds { id policy urls { embed hls dash } }
     }
   }
 `)
 const UpdateMutation = graphql(`
   mutation AssetUpdate($input: AssetUpdateInput!) {
-    assetUpdate(input: $input) { asset { id title version playbackPolicy @ifServed(field: "Asset.playbackPolicy") playbackIds { id policy urls { embed hls dash } } } userErrors { code field message } }
+    assetUpdate(input: $input) { asset { id title version playbackPolicy playbackIds { id policy urls { embed hls dash } } } userErrors { code field message } }
   }
 `)
 const DeleteMutation = graphql(`
@@ -62,7 +61,6 @@ const POLICIES = [
 export default function AssetPage() {
   const { id = '' } = useParams()
   const { to, can } = usePlace()
-  const served = useServed()
   const toast = useToast()
   const [deleting, setDeleting] = useState(false)
   const [{ data, error }, again] = useQuery({ query: AssetQuery, variables: { id }, requestPolicy: 'cache-and-network' })
@@ -86,7 +84,7 @@ export default function AssetPage() {
       actions={(
         <>
           {asset.downloadUrl && !gone && playback && <DownloadLink url={asset.downloadUrl} playback={playback} />}
-          {can('ASSET_WRITE') && served('Mutation.assetDelete') && !gone && (
+          {can('ASSET_WRITE') && !gone && (
             <Button tone="quiet-danger" disabledBecause={(asset.state === 'RECORDING' && 'It is still being recorded. End the broadcast first.') || (asset.state === 'PREPARING' && 'The last of it is being stored. In a moment it can be deleted.')} onClick={() => setDeleting(true)}><Trash2 aria-hidden="true" />Delete</Button>
           )}
         </>
@@ -120,7 +118,7 @@ export default function AssetPage() {
               ]}
             />
           </Card>
-          {can('ASSET_WRITE') && served('Mutation.assetUpdate') && !gone && <Publish key={asset.version} asset={asset} onStale={() => again({ requestPolicy: 'network-only' })} />}
+          {can('ASSET_WRITE') && !gone && <Publish key={asset.version} asset={asset} onStale={() => again({ requestPolicy: 'network-only' })} />}
         </div>
       </div>
       <Confirm
@@ -143,7 +141,6 @@ export default function AssetPage() {
 /** Signed replays are downloaded with a token of their own, by those who may make one. */
 function DownloadLink({ url, playback }: { url: string; playback: Asset['playbackIds'][number] }) {
   const { can } = usePlace()
-  const served = useServed()
   const toast = useToast()
   const { run, busy } = usePlaybackTokenCreate()
   const name = <><Download aria-hidden="true" />Download</>
@@ -153,7 +150,7 @@ function DownloadLink({ url, playback }: { url: string; playback: Asset['playbac
     if (token?.downloadUrl) location.assign(token.downloadUrl)
     else toast({ tone: 'danger', title: 'It cannot be downloaded now' })
   }
-  return <Button busy={busy} disabledBecause={!(served('Mutation.playbackTokenCreate') && can('PLAYBACK_TOKEN_CREATE')) && 'It needs a playback token that allows it.'} onClick={() => void download()}>{name}</Button>
+  return <Button busy={busy} disabledBecause={!(can('PLAYBACK_TOKEN_CREATE')) && 'It needs a playback token that allows it.'} onClick={() => void download()}>{name}</Button>
 }
 
 function Publish({ asset, onStale }: { asset: Asset; onStale: () => void }) {

@@ -1,6 +1,5 @@
 import { useState } from 'react'
 import { Link } from 'react-router'
-import { useServedAnywhere } from '../app/account.tsx'
 import { paths } from '../app/paths.ts'
 import { AuthPage, NoMailPage } from '../components/auth-page.tsx'
 import { graphql } from '../graphql/index.ts'
@@ -18,9 +17,8 @@ const RequestMutation = graphql(`
 export default function ForgotPasswordPage() {
   const [email, setEmail] = useState('')
   const [sent, setSent] = useState(false)
-  const served = useServedAnywhere()
   const { run, busy, errors, codes } = useAction(RequestMutation, ({ passwordResetRequest }) => passwordResetRequest)
-  if ((served && !served.has('Mutation.passwordResetRequest')) || codes.includes('STATE')) return <NoMailPage />
+  if (codes.includes('STATE')) return <NoMailPage />
   return (
     <AuthPage title="Reset your password" foot={<Link to={paths.signIn()}>Back to sign in</Link>}>
       {sent ? (

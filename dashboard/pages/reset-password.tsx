@@ -1,8 +1,8 @@
 import { useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
-import { useAccount, useServedAnywhere } from '../app/account.tsx'
+import { useAccount } from '../app/account.tsx'
 import { paths } from '../app/paths.ts'
-import { AuthPage, NoMailPage } from '../components/auth-page.tsx'
+import { AuthPage } from '../components/auth-page.tsx'
 import { PasswordField } from '../forms/password.tsx'
 import { graphql } from '../graphql/index.ts'
 import { useAction } from '../graphql/use.ts'
@@ -22,9 +22,7 @@ export default function ResetPasswordPage() {
   const navigate = useNavigate()
   const { reset } = useAccount()
   const toast = useToast()
-  const served = useServedAnywhere()
   const { run, busy, errors, codes } = useAction(ResetMutation, ({ passwordReset }) => passwordReset)
-  if (served && !served.has('Mutation.passwordReset')) return <NoMailPage />
   return (
     <AuthPage title="Choose a new password" about="Every other session of yours ends with it." foot={<Link to={paths.signIn()}>Back to sign in</Link>}>
       <form

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react'
 import { Link, useNavigate, useSearchParams } from 'react-router'
-import { useAccount, useServedAnywhere } from '../app/account.tsx'
+import { useAccount } from '../app/account.tsx'
 import { nextAddress } from '../app/next.ts'
 import { paths } from '../app/paths.ts'
 import { AuthPage } from '../components/auth-page.tsx'
@@ -17,7 +17,7 @@ const OptionsQuery = graphql(`
 `)
 const SignInMutation = graphql(`
   mutation SignIn($input: SignInInput!) {
-    signIn(input: $input) { user { id } challenge @ifServed(field: "SignInPayload.challenge") userErrors { code field message } }
+    signIn(input: $input) { user { id } challenge userErrors { code field message } }
   }
 `)
 
@@ -61,10 +61,8 @@ export default function SignInPage() {
 function SignInForm({ next, problem, onChallenge, onDone }: { next: string | null; problem: string | null; onChallenge: (challenge: string) => void; onDone: () => void }) {
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
-  const served = useServedAnywhere()
-  const [{ data }] = useQuery({ query: OptionsQuery, pause: !served?.has('Query.signInOptions') })
+  const [{ data }] = useQuery({ query: OptionsQuery })
   const options = data?.signInOptions
-  const canReset = options ? options.mail : served?.has('Mutation.passwordResetRequest')
   const { run, busy, errors } = useAction(SignInMutation, ({ signIn }) => signIn)
   return (
     <form
@@ -89,7 +87,7 @@ function SignInForm({ next, problem, onChallenge, onDone }: { next: string | nul
           <a className={buttonStyle({ size: 'large', block: true })} href={withReturn(options.openIdConnect.startUrl, nextAddress(next))}>Continue with {options.openIdConnect.name}</a>
         </>
       )}
-      {canReset && <Link className="small" to={paths.forgotPassword()} style={{ alignSelf: 'center' }}>Forgot your password?</Link>}
+      {options?.mail && <Link className="small" to={paths.forgotPassword()} style={{ alignSelf: 'center' }}>Forgot your password?</Link>}
     </form>
   )
 }

@@ -7,7 +7,6 @@ import { ListSearch, ListTable, useListState } from '../components/list.tsx'
 import { Page } from '../components/page.tsx'
 import { roleName, ROLES, type Role } from '../components/roles.ts'
 import { graphql, type ResultOf } from '../graphql/index.ts'
-import { useServed } from '../graphql/served.ts'
 import { useAction, useQuery } from '../graphql/use.ts'
 import { Avatar, Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
@@ -36,7 +35,7 @@ const TeamQuery = graphql(`
 `)
 const InviteMutation = graphql(`
   mutation InvitationCreate($input: InvitationCreateInput!) {
-    invitationCreate(input: $input) { invitation { id email } secret mailed @ifServed(field: "InvitationCreatePayload.mailed") userErrors { code field message } }
+    invitationCreate(input: $input) { invitation { id email } secret mailed userErrors { code field message } }
   }
 `)
 const ResendMutation = graphql(`
@@ -144,7 +143,6 @@ export default function TeamPage() {
 function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
   const { can } = usePlace()
   const [withdrawing, setWithdrawing] = useState<Invitation | null>(null)
-  const served = useServed()
   const toast = useToast()
   const withdraw = useAction(WithdrawMutation, ({ invitationRevoke }) => invitationRevoke)
   const resend = useAction(ResendMutation, ({ invitationResend }) => invitationResend)
@@ -172,7 +170,7 @@ function Invitations({ invitations }: { invitations: readonly Invitation[] }) {
             <td className="end">
               {can('MEMBER_WRITE') && (
                 <Menu trigger={<Button tone="quiet" size="small" icon aria-label={`Acts on the invitation of ${invitation.email}`}><Ellipsis aria-hidden="true" /></Button>}>
-                  {served('Mutation.invitationResend') && <><MenuItem onSelect={() => void again(invitation)}>Send again</MenuItem><MenuLine /></>}
+                  {<><MenuItem onSelect={() => void again(invitation)}>Send again</MenuItem><MenuLine /></>}
                   <MenuItem danger onSelect={() => setWithdrawing(invitation)}>Withdraw…</MenuItem>
                 </Menu>
               )}

@@ -2,7 +2,6 @@ import { Laptop, Smartphone } from 'lucide-react'
 import { useState } from 'react'
 import { Link, Navigate } from 'react-router'
 import { useMutation } from 'urql'
-import { useServedAnywhere } from '../../app/account.tsx'
 import { paths } from '../../app/paths.ts'
 import { AuthPage } from '../../components/auth-page.tsx'
 import { roleName } from '../../components/roles.ts'
@@ -26,9 +25,9 @@ const AccountQuery = graphql(`
   query Account {
     me {
       id name email emailVerified createdAt
-      hasPassword @ifServed(field: "User.hasPassword")
-      totpEnabledAt @ifServed(field: "User.totpEnabledAt")
-      recoveryCodesLeft @ifServed(field: "User.recoveryCodesLeft")
+      hasPassword
+      totpEnabledAt
+      recoveryCodesLeft
       memberships { role tenant { id slug name } }
       sessions(first: 50) { nodes { id current userAgent ipAddress createdAt lastUsedAt } }
     }
@@ -49,8 +48,7 @@ const VerificationMutation = graphql(`
 type Me = NonNullable<ResultOf<typeof AccountQuery>['me']>
 
 export default function AccountPage() {
-  const served = useServedAnywhere()
-  const [{ data, error }, again] = useQuery({ query: AccountQuery, requestPolicy: 'cache-and-network', pause: !served })
+  const [{ data, error }, again] = useQuery({ query: AccountQuery, requestPolicy: 'cache-and-network' })
   const refresh = () => again({ requestPolicy: 'network-only' })
   const signOut = useSignOut()
   if (error && !data) return <AuthPage title="Account" wide><div className="stack"><Notice tone="danger">{explain(error)}</Notice></div></AuthPage>
@@ -61,11 +59,11 @@ export default function AccountPage() {
       <div className="stack gap-5">
         <nav className="row" aria-label="Account"><Link to={paths.home()}>Back to the dashboard</Link><span className="grow" /><Button onClick={() => void signOut()}>Sign out</Button></nav>
         <Profile me={data.me} />
-        {!data.me.emailVerified && served?.has('Mutation.emailVerificationRequest') && <Unverified />}
-        {data.me.hasPassword === false
+        {!data.me.emailVerified && <Unverified />}
+        {!data.me.hasPassword
           ? <Card title="Password"><p className="quiet">You sign in elsewhere and have no password here. <Link to={paths.forgotPassword()}>Have a link sent</Link> to choose one as well.</p></Card>
           : <Password onDone={refresh} />}
-        {served?.has('Mutation.totpEnrol') && <SecondFactor enabledAt={data.me.totpEnabledAt ?? null} codesLeft={data.me.recoveryCodesLeft ?? 0} hasPassword={data.me.hasPassword !== false} onDone={refresh} />}
+        {<SecondFactor enabledAt={data.me.totpEnabledAt} codesLeft={data.me.recoveryCodesLeft} hasPassword={data.me.hasPassword} onDone={refresh} />}
         <Sessions me={data.me} onDone={refresh} />
         <Card title="Tenants">
           {data.me.memberships.map(({ tenant, role }) => <Setting key={tenant.id} name={tenant.name} about={tenant.slug}><Badge>{roleName(role)}</Badge></Setting>)}

@@ -15,12 +15,7 @@ const QrCode = lazy(() => import('../../components/qr-code.tsx'))
 export const EncodersFragment = graphql(`
   fragment Encoders_channel on Channel {
     id title latencyMode bitrateMaxBps
-    ingest {
-      rtmp
-      rtmps @ifServed(field: "IngestAddresses.rtmps")
-      srt @ifServed(field: "IngestAddresses.srt")
-      whip @ifServed(field: "IngestAddresses.whip")
-    }
+    ingest { rtmp }
     keys: streamKeys(first: 5) @include(if: $withKeys) { nodes { id label hint state } }
   }
 `)
@@ -32,7 +27,7 @@ export function Encoders({ channel, brief }: { channel: FragmentOf<typeof Encode
   const kept = keptSecret(id)
   const key = kept?.secret ?? PLACEHOLDER_KEY
   const seen = () => seeSecret(id)
-  const address = ingest.rtmps ?? ingest.rtmp
+  const address = ingest.rtmp
   const settings = encoderSettings(latencyMode, bitrateMaxBps)
   const list = (
     <table className="settings-table">
@@ -106,12 +101,6 @@ export function Encoders({ channel, brief }: { channel: FragmentOf<typeof Encode
             },
           ]}
         />
-        {(ingest.srt || ingest.whip) && (
-          <div className="stack gap-3">
-            {ingest.srt && <CopyField label="SRT" value={ingest.srt} />}
-            {ingest.whip && <CopyField label="WHIP" value={ingest.whip} />}
-          </div>
-        )}
       </div>
     </Card>
   )

@@ -22,7 +22,7 @@ const IssueFragment = graphql(`
 `)
 const HealthQuery = graphql(`
   query Health($id: ID!) {
-    broadcast(id: $id) { id health @ifServed(field: "Broadcast.health") { status issues { code ...Issue } samples(first: 300) { ...Sample } } }
+    broadcast(id: $id) { id health { status issues { code ...Issue } samples(first: 300) { ...Sample } } }
   }
 `, [SampleFragment, IssueFragment])
 const HealthSubscription = graphql(`

@@ -4,7 +4,7 @@ import { usePlace } from '../../app/place.tsx'
 import { KeyDialog, RevokeKey, RotateKey } from '../../forms/stream-key.tsx'
 import { ListTable } from '../../components/list.tsx'
 import { graphql, type ResultOf } from '../../graphql/index.ts'
-import { type ChannelState, onAir } from '../../components/channel-state.tsx'
+import type { ChannelState } from '../../components/channel-state.tsx'
 import { useChange, useQuery } from '../../graphql/use.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
@@ -21,18 +21,13 @@ const KeysQuery = graphql(`
       streamKeys(first: 100, includeInactive: $includeInactive) {
         totalCount
         pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-        nodes { id label hint state inUse @ifServed(field: "StreamKey.inUse") lastUsedAt expiresAt createdAt }
+        nodes { id label hint state inUse lastUsedAt expiresAt createdAt }
       }
     }
   }
 `)
-type Row = NonNullable<ResultOf<typeof KeysQuery>['channel']>['streamKeys']['nodes'][number]
-type Key = Row & { inUse: boolean }
+type Key = NonNullable<ResultOf<typeof KeysQuery>['channel']>['streamKeys']['nodes'][number]
 type Doing = { what: 'create' } | { what: 'edit' | 'rotate' | 'revoke'; key: Key } | null
-
-/** Each publisher moves its key's last use every minute. */
-const USED_NOW_MS = 90_000
-const usedNow = (lastUsedAt: string | null) => lastUsedAt !== null && Date.now() - Date.parse(lastUsedAt) < USED_NOW_MS
 
 export function KeysTab({ channelId, state }: { channelId: string; state: ChannelState }) {
   const { can, refused } = usePlace()
@@ -40,7 +35,7 @@ export function KeysTab({ channelId, state }: { channelId: string; state: Channe
   const [doing, setDoing] = useState<Doing>(null)
   const [{ data, fetching, error }, again] = useQuery({ query: KeysQuery, variables: { id: channelId, includeInactive: all }, requestPolicy: 'cache-and-network' })
   useChange(state, () => again({ requestPolicy: 'network-only' }))
-  const keys = (data?.channel?.streamKeys.nodes ?? []).map((key): Key => ({ ...key, inUse: key.inUse ?? (onAir(state) && usedNow(key.lastUsedAt)) }))
+  const keys = data?.channel?.streamKeys.nodes ?? []
   const refusal = refused('STREAM_KEY_WRITE', 'change stream keys')
   const close = () => setDoing(null)
   return (

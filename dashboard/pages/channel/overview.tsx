@@ -5,7 +5,6 @@ import { usePlace } from '../../app/place.tsx'
 import { channelState, onAir } from '../../components/channel-state.tsx'
 import { LinkButton } from '../../components/page.tsx'
 import { type FragmentOf, graphql, readFragment } from '../../graphql/index.ts'
-import { useServed } from '../../graphql/served.ts'
 import { useAction } from '../../graphql/use.ts'
 import { Badge } from '../../ui/badge.tsx'
 import { Button } from '../../ui/button.tsx'
@@ -31,11 +30,11 @@ export const LiveFragment = graphql(`
     id state latencyMode reconnectWindowS
     broadcast {
       id lifecycle startedAt
-      workerClass @ifServed(field: "Broadcast.workerClass")
-      viewers @ifServed(field: "Broadcast.viewers")
+      workerClass
+      viewers
       source { videoCodec width height framerate bitrateBps hasAudio }
-      recording @ifServed(field: "Broadcast.recording")
-      renditions { name kind width height framerate bitrateBps passthrough state @ifServed(field: "Rendition.state") }
+      recording
+      renditions { name kind width height framerate bitrateBps passthrough state }
     }
   }
 `)
@@ -54,7 +53,6 @@ export function Overview({ past: broadcasts, setup, live, view }: OverviewProps)
   const channel = readFragment(LiveFragment, live)
   const encoders = readFragment(SetupFragment, setup)
   const { to } = usePlace()
-  const served = useServed()
   const isOnAir = onAir(channel.state)
   // A broadcast that began and ended while the page was open counts as well.
   const seen = useRef(false)
@@ -76,7 +74,7 @@ export function Overview({ past: broadcasts, setup, live, view }: OverviewProps)
     <div className="grid-2">
       <div className="stack gap-5">
         <View channel={view} />
-        {channel.broadcast && served('Broadcast.health') && <Suspense fallback={<Card title="Stream health"><Skeleton height={220} /></Card>}><Health broadcastId={channel.broadcast.id} /></Suspense>}
+        {channel.broadcast && <Suspense fallback={<Card title="Stream health"><Skeleton height={220} /></Card>}><Health broadcastId={channel.broadcast.id} /></Suspense>}
         {!isOnAir && <Encoders channel={encoders} />}
       </div>
       <div className="stack gap-5">
@@ -127,7 +125,6 @@ const EndMutation = graphql(`
 
 function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
   const { can } = usePlace()
-  const served = useServed()
   const { broadcast, state, latencyMode, reconnectWindowS } = readFragment(LiveFragment, live)
   const [ending, setEnding] = useState(false)
   const { attempt } = useAction(EndMutation, ({ broadcastEnd }) => broadcastEnd)
@@ -136,7 +133,7 @@ function OnAir({ live }: { live: FragmentOf<typeof LiveFragment> }) {
   return (
     <Card
       title="On air"
-      actions={can('BROADCAST_WRITE') && served('Mutation.broadcastEnd') && <Button size="small" tone="quiet-danger" onClick={() => setEnding(true)}>End broadcast</Button>}
+      actions={can('BROADCAST_WRITE') && <Button size="small" tone="quiet-danger" onClick={() => setEnding(true)}>End broadcast</Button>}
     >
       <div className="stack">
         {state === 'RECONNECTING' && <Notice tone="warn" title="The publisher is gone">If it returns within {reconnectWindowS} s the same broadcast goes on, for viewers and in the replay.</Notice>}

@@ -21,7 +21,7 @@ import { useClient } from 'urql'
 export const SettingsFragment = graphql(`
   fragment Settings_channel on Channel {
     id title reference latencyMode reconnectWindowS bitrateMaxBps disabled state version updatedAt
-    recording @ifServed(field: "Channel.recording")
+    recording
     ladder { kind passthrough steps { shortSide bitrateBps bitrateHighFpsBps fpsMax } }
   }
 `)
@@ -45,8 +45,7 @@ interface Draft {
   reference: string
   latencyMode: Settings['latencyMode']
   ladder: LadderDraft
-  /** Empty where the service records whatever is sent. */
-  recording: NonNullable<Settings['recording']> | ''
+  recording: Settings['recording']
   reconnectWindowS: string
   bitrateMaxKbps: string
 }
@@ -56,7 +55,7 @@ const draftOf = (channel: Settings): Draft => ({
   reference: channel.reference ?? '',
   latencyMode: channel.latencyMode,
   ladder: ladderDraft(channel.ladder),
-  recording: channel.recording ?? '',
+  recording: channel.recording,
   reconnectWindowS: channel.reconnectWindowS.toString(),
   bitrateMaxKbps: channel.bitrateMaxBps ? String(channel.bitrateMaxBps / 1000) : '',
 })
@@ -78,7 +77,7 @@ function changesOf(base: Draft, draft: Draft) {
     ...(changed('reference') && { reference: draft.reference || null }),
     ...(changed('latencyMode') && { latencyMode: draft.latencyMode }),
     ...(changed('ladder') && { ladder: ladderInput(draft.ladder) }),
-    ...(changed('recording') && draft.recording && { recording: draft.recording }),
+    ...(changed('recording') && { recording: draft.recording }),
     ...(changed('reconnectWindowS') && { reconnectWindowS: Number(draft.reconnectWindowS) }),
     ...(changed('bitrateMaxKbps') && { bitrateMaxBps: draft.bitrateMaxKbps ? Math.round(Number(draft.bitrateMaxKbps) * 1000) : null }),
   }
@@ -146,7 +145,7 @@ export function SettingsTab({ channel: masked }: { channel: FragmentOf<typeof Se
           {onAir(channel.state) && <Notice>The channel is on air: latency, ladder and recording change with its next broadcast.</Notice>}
           <ChoiceList label="Latency" value={draft.latencyMode} onChange={set('latencyMode')} choices={LATENCIES} />
           <LadderField key={base.version} value={draft.ladder} onChange={set('ladder')} errors={errors} />
-          {draft.recording && <ChoiceList label="Recording" value={draft.recording} onChange={set('recording')} choices={RECORDINGS} />}
+          <ChoiceList label="Recording" value={draft.recording} onChange={set('recording')} choices={RECORDINGS} />
           <Field label="Reconnect window" error={errors['reconnectWindowS']} hint="A publisher that drops out and returns within it continues the same broadcast and replay.">
             {(parts) => <Input {...parts} type="number" min={0} max={3600} required suffix="seconds" value={draft.reconnectWindowS} onChange={(event) => set('reconnectWindowS')(event.target.value)} />}
           </Field>

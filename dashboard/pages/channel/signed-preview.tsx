@@ -3,7 +3,6 @@ import { Link } from 'react-router'
 import { usePlace } from '../../app/place.tsx'
 import { PlayerFrame } from '../../components/player-frame.tsx'
 import { type PlaybackToken, usePlaybackTokenCreate } from '../../forms/playback-token.tsx'
-import { useServed } from '../../graphql/served.ts'
 import { Button } from '../../ui/button.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Time } from '../../ui/time.tsx'
@@ -14,11 +13,10 @@ const PREVIEW_S = 3600
 /** The player of a signed playback id, once somebody who may has made a token to look at it. */
 export function SignedPreview({ playbackId, title, look = { autoplay: true, muted: true } }: { playbackId: string; title: string; look?: { autoplay: boolean; muted: boolean } }) {
   const { can, to } = usePlace()
-  const served = useServed()
   const [token, setToken] = useState<PlaybackToken | null>(null)
   const { run, busy, errors } = usePlaybackTokenCreate()
   const [problem] = Object.values(errors)
-  const mints = served('Mutation.playbackTokenCreate') && can('PLAYBACK_TOKEN_CREATE')
+  const mints = can('PLAYBACK_TOKEN_CREATE')
   if (token) {
     return (
       <div className="stack gap-3">

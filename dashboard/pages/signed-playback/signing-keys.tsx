@@ -21,7 +21,7 @@ const KeysQuery = graphql(`
     signingKeys(first: $first, after: $after, last: $last, before: $before) {
       totalCount
       pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
-      nodes { id name algorithm imported publicKey createdAt revokedAt managed @ifServed(field: "SigningKey.managed") }
+      nodes { id name algorithm imported publicKey createdAt revokedAt managed }
     }
   }
 `)

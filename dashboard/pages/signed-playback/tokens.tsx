@@ -4,7 +4,6 @@ import { usePlace } from '../../app/place.tsx'
 import { PlaybackTokenForm } from '../../forms/playback-token.tsx'
 import { explain } from '../../graphql/errors.ts'
 import { graphql } from '../../graphql/index.ts'
-import { useServed } from '../../graphql/served.ts'
 import { useQuery } from '../../graphql/use.ts'
 import { Card } from '../../ui/card.tsx'
 import { CodeBlock } from '../../ui/copy.tsx'
@@ -32,7 +31,6 @@ const PLACEHOLDERS = { key: 'SIGNING_KEY_ID', playbackId: 'PLAYBACK_ID' }
 /** How tokens are made: by your server with its private key, or by the service where it keeps the key. */
 export function Tokens() {
   const { to, can } = usePlace()
-  const served = useServed()
   const [chosen, setChosen] = useState<string | null>(null)
   const [{ data, error }] = useQuery({ query: TokensPageQuery, requestPolicy: 'cache-and-network' })
   if (error && !data) return <Notice tone="danger">{explain(error)}</Notice>
@@ -41,7 +39,7 @@ export function Tokens() {
   const key = keys.find(({ id }) => id === chosen) ?? keys[0]
   const signed = [...data.channels.nodes, ...data.assets.nodes]
     .flatMap(({ title, playbackIds }) => playbackIds.filter(({ policy }) => policy === 'SIGNED').map(({ id }) => ({ id, name: title })))
-  const mints = served('Mutation.playbackTokenCreate') && can('PLAYBACK_TOKEN_CREATE')
+  const mints = can('PLAYBACK_TOKEN_CREATE')
   return (
     <>
       {signed.length === 0 && (
