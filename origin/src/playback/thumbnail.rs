@@ -119,6 +119,26 @@ fn choose(stored: impl Iterator<Item = StillKey>, live: bool, width: u32) -> Opt
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn a_picture_is_looked_for_again_when_it_may_have_changed() {
+        let picture = Picture::default();
+        assert!(picture.fresh(true).is_none(), "never read");
+        let (soon, late) = THUMBNAIL_AGE;
+        let jpeg = Some(Bytes::from_static(b"jpeg"));
+        for (live, jpeg, age) in [
+            (true, jpeg.clone(), soon),
+            (false, jpeg, late),
+            (true, None, soon),
+            (false, None, soon),
+        ] {
+            *lock(&picture.read) = Some((Instant::now(), live, jpeg.clone()));
+            assert_eq!(picture.fresh(live), Some(jpeg));
+            assert!(picture.fresh(!live).is_none(), "another one is wanted");
+            tokio::time::advance(age).await;
+            assert!(picture.fresh(live).is_none(), "live: {live}, after {age:?}");
+        }
+    }
+
     #[test]
     fn the_newest_on_air_and_the_first_poster_afterwards() {
         let names = [

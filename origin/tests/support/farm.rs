@@ -17,7 +17,7 @@ use headwater_model::proto::worker::live_server::{Live, LiveServer};
 use headwater_model::proto::worker::{Ended, LiveEvent, SubscribeRequest, Synced};
 use headwater_origin::{Config, Outside};
 use headwater_platform::Process;
-use headwater_platform::hints::{Hints, MemoryHints};
+use headwater_platform::hints::MemoryHints;
 use headwater_platform::rpc::{self, RpcConfig};
 use headwater_platform::store::{MemoryStore, Meta, ObjectStore};
 use tokio::net::TcpListener;
@@ -104,12 +104,9 @@ impl Farm {
             .expect("in memory");
     }
 
-    /// Tells everybody that `playback` has changed.
+    /// Tells everybody that `playback` has changed; they know when this returns.
     pub async fn hint(&self, playback: &str) {
-        self.hints
-            .publish("hw:playback", playback.to_string())
-            .await
-            .expect("in memory");
+        self.hints.tell("hw:playback", playback.to_string()).await;
     }
 }
 

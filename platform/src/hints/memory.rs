@@ -1,14 +1,15 @@
 //! The twin: hints in a map, with a switch to make them unreachable.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
-use tokio::sync::broadcast;
+use futures::stream::{self, BoxStream};
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::BroadcastStream;
 
@@ -23,8 +24,15 @@ pub struct MemoryHints {
     values: Mutex<BTreeMap<String, (String, Instant)>>,
     lists: Mutex<HashMap<String, (VecDeque<String>, Instant)>>,
     sets: Mutex<HashMap<String, (HashSet<u64>, Instant)>>,
-    topics: Mutex<HashMap<String, broadcast::Sender<String>>>,
+    topics: Mutex<HashMap<String, broadcast::Sender<Message>>>,
     down: AtomicBool,
+}
+
+/// What is published. `held` until every subscriber has asked for what follows.
+#[derive(Clone)]
+struct Message {
+    text: String,
+    held: Option<mpsc::Sender<Infallible>>,
 }
 
 impl MemoryHints {
@@ -45,6 +53,17 @@ impl MemoryHints {
         lock(&self.sets).clear();
     }
 
+    /// Publishes, and returns once every subscriber of `topic` has asked for what follows `message`: it has dealt with it.
+    pub async fn tell(&self, topic: &str, message: String) {
+        let (held, mut dealt_with) = mpsc::channel(1);
+        // Nobody listening is no error.
+        let _ = self.topic(topic).send(Message {
+            text: message,
+            held: Some(held),
+        });
+        dealt_with.recv().await;
+    }
+
     fn check(&self, operation: &'static str) -> Result<()> {
         match self.down.load(Ordering::Relaxed) {
             true => Err(HintsError {
@@ -55,7 +74,7 @@ impl MemoryHints {
         }
     }
 
-    fn topic(&self, topic: &str) -> broadcast::Sender<String> {
+    fn topic(&self, topic: &str) -> broadcast::Sender<Message> {
         let mut topics = lock(&self.topics);
         topics
             .entry(topic.to_string())
@@ -132,7 +151,10 @@ impl Hints for MemoryHints {
                     list.pop_front();
                 }
                 // An error only says that nobody listens.
-                let _ = self.topic(&topic).send(value);
+                let _ = self.topic(&topic).send(Message {
+                    text: value,
+                    held: None,
+                });
             }
             Ok(())
         })
@@ -189,14 +211,43 @@ impl Hints for MemoryHints {
         Box::pin(async move {
             self.check("publish")?;
             // An error only says that nobody listens.
-            let _ = self.topic(topic).send(message);
+            let _ = self.topic(topic).send(Message {
+                text: message,
+                held: None,
+            });
             Ok(())
         })
     }
 
     fn subscribe(&self, topic: &str) -> BoxStream<'static, String> {
-        BroadcastStream::new(self.topic(topic).subscribe())
+        let messages = BroadcastStream::new(self.topic(topic).subscribe())
             .filter_map(async |m| m.ok())
-            .boxed()
+            .boxed();
+        let next = async |(mut messages, held): (BoxStream<'static, Message>, Option<_>)| {
+            drop(held);
+            let message: Message = messages.next().await?;
+            Some((message.text, (messages, message.held)))
+        };
+        stream::unfold((messages, None), next).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_told_has_been_dealt_with() {
+        let hints = MemoryHints::new();
+        hints.tell("topic", "nobody listens".into()).await;
+        let (mut one, mut other) = (hints.subscribe("topic"), hints.subscribe("topic"));
+        let mut told = Box::pin(hints.tell("topic", "news".into()));
+        assert!(futures::poll!(&mut told).is_pending());
+        assert_eq!(one.next().await.as_deref(), Some("news"));
+        assert!(futures::poll!(one.next()).is_pending(), "it has dealt with it");
+        assert_eq!(other.next().await.as_deref(), Some("news"));
+        assert!(futures::poll!(&mut told).is_pending(), "the other one has it in hand");
+        assert!(futures::poll!(other.next()).is_pending());
+        assert!(futures::poll!(&mut told).is_ready());
     }
 }
