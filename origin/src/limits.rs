@@ -71,5 +71,8 @@ pub(crate) const THUMBNAIL_AGE: (Duration, Duration) = (Duration::from_secs(2), 
 /// Seconds that the manifest of a live broadcast lists at most: players parse all of it at every update.
 pub(crate) const DASH_WINDOW_S_MAX: u32 = 1_800;
 
+/// Target durations of a part that a manifest is held back for the next segment to begin: it begins with a part.
+pub(crate) const BETWEEN_PARTS: u64 = 2;
+
 /// Target durations that a request may wait for what it names (rfc8216bis §6.2.5.2).
 pub(crate) const HOLD_TARGETS: u32 = 3;

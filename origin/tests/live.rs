@@ -191,6 +191,39 @@ async fn a_reload_waits_for_its_part_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_manifest_is_held_back_between_two_segments_but_not_for_long() {
+    let (farm, worker, made, said) = live(12, 3).await;
+    let (at, path) = (farm.origin, format!("/{CHANNEL}/manifest.mpd"));
+    let ask = || {
+        let path = path.clone();
+        tokio::spawn(async move { get(at, &path).await })
+    };
+    // Nothing begins: it is given as it is.
+    let as_it_is = ask().await.expect("no panic");
+    assert!(
+        as_it_is.text().contains("<S d=\"180000\" r=\"1\"/></SegmentTimeline>"),
+        "{}",
+        as_it_is.text()
+    );
+    let held = ask();
+    tokio::time::timeout(Duration::from_millis(200), async {
+        while !held.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect_err("the next segment may begin any moment");
+    worker.say_all(&made.events[said..said + 6]);
+    let held = held.await.expect("no panic");
+    assert!(
+        held.text()
+            .contains("<S d=\"180000\" r=\"1\"/><S d=\"90000\"/></SegmentTimeline>"),
+        "{}",
+        held.text()
+    );
+}
+
+#[tokio::test]
 async fn directives_that_make_no_sense_are_refused_at_once() {
     let (farm, _worker, _, _) = live(12, 3).await;
     let cases = [

@@ -192,11 +192,14 @@ impl Seen {
     }
 }
 
-/// Numbers of the pictures of an input without sound.
-pub async fn numbers(input: &str) -> anyhow::Result<Vec<u32>> {
+/// Numbers of the pictures of an input without sound, up to `seconds`.
+pub async fn numbers(input: &str, seconds: Option<u32>) -> anyhow::Result<Vec<u32>> {
     let folder = tempfile::tempdir()?;
     let pictures = folder.path().join("pictures");
     let mut command = ffmpeg("info");
+    if let Some(seconds) = seconds {
+        command.args(["-t", &seconds.to_string()]);
+    }
     command.args(["-i", input, "-fps_mode", "passthrough"]);
     command.args([
         "-vf",

@@ -6,7 +6,7 @@ use super::timeline::{Span, Timeline};
 use crate::hls::text;
 use crate::segmenter::LatencyMode;
 use crate::time::{MediaTime, Round, Timescale};
-use crate::window::{Epoch, Kind, Rendition, View, Window};
+use crate::window::{Epoch, Kind, Rendition, Track, View, Window};
 
 /// Latency that players of the low latency mode aim for, milliseconds: target, least, most.
 const LATENCY_MS: (u32, u32, u32) = (3_000, 1_500, 6_000);
@@ -66,6 +66,25 @@ pub fn is_playable(window: &Window) -> bool {
     window.view(Some(1)).is_some() && (window.epochs().len() > 1 || !is_beginning(window))
 }
 
+/// Whether some rendition that keeps up is between two segments: one is finished, and nothing is known of the next. A
+/// reader that comes just then and has read all that is listed, as FFmpeg's does at the live edge, counts past the end of
+/// the list and loses its place. The moment lasts for as long as a part.
+pub fn is_between(window: &Window) -> bool {
+    let Some(epoch) = window.epoch().filter(|_| !window.ended()) else {
+        return false;
+    };
+    let tracks = epoch.renditions.iter().filter_map(|r| window.track(&r.name));
+    let finished = |track: &Track| track.last_seq().filter(|seq| *seq >= epoch.first_seq);
+    let Some(newest) = tracks.clone().filter_map(finished).max() else {
+        return false;
+    };
+    // One that is further behind may have been left out for good.
+    let keeps_up = |track: &Track| finished(track).is_some_and(|seq| seq + 1 >= newest);
+    tracks
+        .into_iter()
+        .any(|track| keeps_up(track) && track.open().is_none())
+}
+
 /// Whether the newest period has yet to be listed: many players take only the representations that it has when they
 /// first see it, and some take a period in which others appear for a broken one.
 fn is_beginning(window: &Window) -> bool {
@@ -100,7 +119,7 @@ impl<'a> Page<'a> {
                 view: self.view,
                 epoch,
                 before,
-                open_90k: self.low_latency().then(|| latency.segment_target_90k()),
+                open_90k: (!self.window.ended()).then(|| latency.segment_target_90k()),
                 dense: !self.options.objects,
             };
             let timelines: Vec<_> = epoch

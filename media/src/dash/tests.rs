@@ -207,3 +207,109 @@ fn a_period_is_listed_with_all_its_renditions() {
     // Sound that does not come is not waited for after four seconds.
     step(&mut |w| finish(w, "source", 90_000, 2), Some(2));
 }
+
+#[test]
+fn at_standard_latency_the_open_segment_is_announced_for_its_end() {
+    let mut window = Window::new(Settings {
+        latency: LatencyMode::Standard,
+    });
+    begin(&mut window, 0);
+    for (name, scale) in [("source", 90_000), ("audio", 48_000)] {
+        for seq in 0..3 {
+            finish(&mut window, name, scale, seq);
+        }
+    }
+    let text = |window: &Window| manifest(window, &LIVE).expect("has segments");
+    assert!(
+        text(&window).contains("<S t=\"0\" d=\"180000\" r=\"2\"/>"),
+        "nothing is open"
+    );
+    let part = Part {
+        index: 0,
+        generation: 1,
+        decode_time: 540_000,
+        duration: 90_000,
+        independent: true,
+    };
+    window.apply_part("source", 3, part).expect("in order");
+    let open = text(&window);
+    assert!(open.contains("<S t=\"0\" d=\"180000\" r=\"3\"/>"), "{open}");
+    assert!(
+        open.contains("<S t=\"0\" d=\"96000\" r=\"2\"/>"),
+        "sound is not: {open}"
+    );
+    assert!(!open.contains("availabilityTimeOffset"), "{open}");
+}
+
+#[test]
+fn an_open_segment_is_expected_to_last_as_long_as_the_shortest_of_late_or_as_it_does() {
+    let mut window = Window::new(Settings {
+        latency: LatencyMode::Low,
+    });
+    begin(&mut window, 0);
+    let mut at = 0;
+    // The first ones of a broadcast are short.
+    for (seq, duration) in [90_000u32, 180_000, 240_000, 360_000].into_iter().enumerate() {
+        let segment = Segment {
+            seq: seq as u64,
+            generation: 1,
+            decode_time: at,
+            duration,
+            size_bytes: 1,
+            parts: Vec::new(),
+        };
+        window.apply_segment("source", segment).expect("in order");
+        at += i64::from(duration);
+    }
+    finish(&mut window, "audio", 48_000, 0);
+    for (index, expected) in [(0, 180_000), (1, 200_000), (2, 300_000)] {
+        let part = Part {
+            index,
+            generation: 1,
+            decode_time: at + i64::from(index) * 100_000,
+            duration: 100_000,
+            independent: index == 0,
+        };
+        window.apply_part("source", 4, part).expect("in order");
+        let text = manifest(&window, &LIVE).expect("has segments");
+        let newest = format!("<S d=\"{expected}\"/></SegmentTimeline>");
+        assert!(text.contains(&newest), "{newest} after {} parts: {text}", index + 1);
+    }
+}
+
+#[test]
+fn between_two_segments_is_until_all_that_keep_up_have_begun_the_next() {
+    let mut window = Window::new(Settings {
+        latency: LatencyMode::Low,
+    });
+    let part = |seq: u64, scale: i64| Part {
+        index: 0,
+        generation: 1,
+        decode_time: i64::try_from(seq).expect("small") * scale * 2,
+        duration: 16_000,
+        independent: true,
+    };
+    assert!(!is_between(&window), "nothing is known");
+    begin(&mut window, 0);
+    window.apply_part("source", 0, part(0, 90_000)).expect("in order");
+    assert!(!is_between(&window), "nothing is finished");
+    finish(&mut window, "source", 90_000, 0);
+    assert!(is_between(&window));
+    window.apply_part("source", 1, part(1, 90_000)).expect("in order");
+    assert!(!is_between(&window), "sound has yet to finish anything");
+    finish(&mut window, "audio", 48_000, 0);
+    assert!(is_between(&window), "now it is sound's turn");
+    window.apply_part("audio", 1, part(1, 48_000)).expect("in order");
+    assert!(!is_between(&window));
+    // Sound stays away: it is waited for during one segment more.
+    finish(&mut window, "audio", 48_000, 1);
+    for seq in 1..4 {
+        finish(&mut window, "source", 90_000, seq);
+        window
+            .apply_part("source", seq + 1, part(seq + 1, 90_000))
+            .expect("in order");
+        assert_eq!(is_between(&window), seq < 3, "{seq}");
+    }
+    window.finish();
+    assert!(!is_between(&window), "nothing follows");
+}

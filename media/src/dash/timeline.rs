@@ -1,9 +1,14 @@
 //! One rendition's segments within one period.
 
+use std::collections::VecDeque;
+
 use crate::hls::text;
 use crate::time::{MediaTime, Round, Timescale};
 use crate::window::key::SegmentName;
 use crate::window::{Epoch, Rendition, SlotKind, Track, View, Window};
+
+/// An open segment is expected to last as long as the shortest of so many before it.
+const RECENT_SEGMENTS: usize = 3;
 
 /// One `S`, or a run of equal ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +41,7 @@ pub(super) struct Span<'a> {
     pub(super) epoch: &'a Epoch,
     /// First number of the epoch that follows.
     pub(super) before: u64,
-    /// Expected duration of the open segment, 1/90000 s; `None` where open segments are not listed.
+    /// Expected duration of an open segment that nothing precedes, 1/90000 s; `None` where open segments are not listed.
     pub(super) open_90k: Option<i64>,
     /// What is missing is listed as such: a list has no name for it.
     pub(super) dense: bool,
@@ -47,7 +52,7 @@ impl Timeline {
         let mut this = Self::default();
         let scale = rendition.scale();
         let ticks = |t: MediaTime, round| u64::try_from(t.to(scale, round).ticks).unwrap_or(0);
-        let mut last_duration = None;
+        let mut recent = VecDeque::new();
         for (slot, kind) in span.view.listed(span.window, &rendition.name) {
             if slot.seq < span.epoch.first_seq || slot.seq >= span.before {
                 continue;
@@ -56,7 +61,8 @@ impl Timeline {
                 SlotKind::Segment(s) => {
                     let start = u64::try_from(s.decode_time).unwrap_or(0);
                     this.add(slot.seq, start, u64::from(s.duration), false);
-                    last_duration = Some(u64::from(s.duration));
+                    recent.truncate(RECENT_SEGMENTS - 1);
+                    recent.push_front(u64::from(s.duration));
                     let (seq, generation) = (s.seq, s.generation);
                     let (decode_time, duration) = (s.decode_time, s.duration);
                     this.objects.push(SegmentName {
@@ -87,7 +93,10 @@ impl Timeline {
                 .first()
                 .map_or(0, |p| u64::try_from(p.decode_time).unwrap_or(0));
             let made: u64 = open.parts.iter().map(|p| u64::from(p.duration)).sum();
-            let expected = last_duration.unwrap_or_else(|| ticks(MediaTime::video(expected), Round::Nearest));
+            // Rather too short than too long: the next segment then begins where this one was said to end or later, and a
+            // reader that looks for what follows by that time does not pass it over.
+            let shortest = recent.into_iter().min();
+            let expected = shortest.unwrap_or_else(|| ticks(MediaTime::video(expected), Round::Nearest));
             this.add(open.seq, start, expected.max(made).max(1), false);
         }
         this

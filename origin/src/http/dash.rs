@@ -1,5 +1,7 @@
 //! `GET /{playback}/manifest.mpd`: DASH over the same segments.
 
+use std::time::Duration;
+
 use headwater_media::dash::{self, ManifestOptions};
 use http::Response;
 use http::header::HeaderMap;
@@ -7,7 +9,7 @@ use http::header::HeaderMap;
 use super::answer::{Cache, Kind, Refusal};
 use super::body::Body;
 use super::{Origin, playlist, refusal};
-use crate::limits::DASH_WINDOW_S_MAX;
+use crate::limits::{BETWEEN_PARTS, DASH_WINDOW_S_MAX};
 use crate::playback::broadcast::{RenderKind, State, WaitError};
 
 /// The manifest's place among what is rendered of all renditions together; the multivariant playlists come first.
@@ -24,6 +26,11 @@ impl Origin {
             Err(WaitError::TimedOut) => return Err(NOTHING),
             Err(error) => return Err(refusal::wait(error)),
         }
+        // Between two segments a manifest is held back until the next one has begun. Where none begins it is given as it is.
+        let settled = |state: &State| (!dash::is_between(&state.window)).then_some(());
+        let part_ms = broadcast.read().window.settings().latency.part_target_ms();
+        let limit = Duration::from_millis(u64::from(part_ms) * BETWEEN_PARTS);
+        let _ = broadcast.wait_within(limit, broadcast.all(), settled).await;
         let base = format!("{}/", broadcast.id);
         let rendered = broadcast.rendered(broadcast.all(), MANIFEST, |state| {
             let keep_ms = (!state.is_final).then(|| i64::from(self.dvr_s.min(DASH_WINDOW_S_MAX)) * 1_000);

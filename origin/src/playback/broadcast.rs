@@ -205,8 +205,14 @@ impl Broadcast {
     }
 
     /// Asks `test` now and after every change of `line`, until it answers or [`Self::hold`] is over.
-    pub(crate) async fn wait_for<T>(
+    pub(crate) async fn wait_for<T>(&self, line: &Line, test: impl FnMut(&State) -> Option<T>) -> Result<T, WaitError> {
+        self.wait_within(self.hold(), line, test).await
+    }
+
+    /// The same until `limit` is over.
+    pub(crate) async fn wait_within<T>(
         &self,
+        limit: Duration,
         line: &Line,
         mut test: impl FnMut(&State) -> Option<T>,
     ) -> Result<T, WaitError> {
@@ -215,7 +221,7 @@ impl Broadcast {
             return Ok(answer);
         }
         let _place = self.waiting.enter().ok_or(WaitError::Crowded)?;
-        let deadline = Instant::now() + self.hold();
+        let deadline = Instant::now() + limit;
         loop {
             match tokio::time::timeout_at(deadline, news.changed()).await {
                 Ok(Ok(())) => {}
@@ -267,8 +273,8 @@ impl Drop for Broadcast {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum WaitError {
-    /// Three target durations are over.
-    #[error("three target durations passed")]
+    /// The time is over.
+    #[error("it did not come in time")]
     TimedOut,
     /// As many wait as may.
     #[error("too many requests are waiting")]

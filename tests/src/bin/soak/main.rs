@@ -125,11 +125,7 @@ async fn run(dev: &Dev, what: &'static str, film: LiveFilm, ladder: &str) -> any
     for (on_air, (hls, dash)) in on_air.iter().zip(seen) {
         let named = |how: &str| format!("{what}, {}, {how}", on_air.latency);
         sights.push(picture::Sight::live(named("HLS live"), hls, pushed));
-        let dash_judge = match on_air.latency {
-            "standard" => picture::Sight::live_dash_standard,
-            _ => picture::Sight::live,
-        };
-        sights.push(dash_judge(named("DASH live"), dash, pushed));
+        sights.push(picture::Sight::live(named("DASH live"), dash, pushed));
         let state =
             channel::wait_for_state(&dev.play_of(&on_air.channel, "state.json"), &["ended"], STATE_LIMIT).await?;
         let url = dev.play_of(&on_air.channel, "main.m3u8");

@@ -21,8 +21,6 @@ pub struct Sight {
     frames: u64,
     /// Pictures that may be missing at the ends.
     missed_max: u64,
-    /// Pictures that were shown again and are no longer among what was seen.
-    again: usize,
 }
 
 impl Sight {
@@ -33,7 +31,6 @@ impl Sight {
             seen,
             frames,
             missed_max: 0,
-            again: 0,
         }
     }
 
@@ -42,21 +39,6 @@ impl Sight {
         Self {
             missed_max: LIVE_MISSED_MAX,
             ..Self::whole(what, seen, frames)
-        }
-    }
-
-    /// As [`Sight::live`], of a DASH reader at standard latency: what ffmpeg has read before the manifest listed it, it reads
-    /// again.
-    pub fn live_dash_standard(what: String, mut seen: Seen, frames: u64) -> Self {
-        let (mut newest, all) = (None, seen.pictures.len());
-        seen.pictures.retain(|p| {
-            let is_new = newest.is_none_or(|n| (1..NUMBERS / 2).contains(&(p.number.wrapping_sub(n) % NUMBERS)));
-            newest = if is_new { Some(p.number) } else { newest };
-            is_new
-        });
-        Self {
-            again: all - seen.pictures.len(),
-            ..Self::live(what, seen, frames)
         }
     }
 
@@ -115,20 +97,17 @@ impl Sight {
 
 /// Prints one table.
 pub fn print(sights: &[Sight]) {
-    println!(
-        "| broadcast | pictures | of | skipped | shown again | beep after flash, ms: start | middle | end | worst |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|");
+    println!("| broadcast | pictures | of | skipped or again | beep after flash, ms: start | middle | end | worst |");
+    println!("|---|---|---|---|---|---|---|---|");
     for sight in sights {
         let [first, middle, last] = sight.thirds().map(|s| s * 1e3);
         let worst = sight.seen.offsets().into_iter().fold(0.0, |w: f64, o| w.max(o.abs())) * 1e3;
         println!(
-            "| {} | {} | {} | {} | {} | {first:.1} | {middle:.1} | {last:.1} | {worst:.1} |",
+            "| {} | {} | {} | {} | {first:.1} | {middle:.1} | {last:.1} | {worst:.1} |",
             sight.what,
             sight.seen.pictures.len(),
             sight.frames,
-            sight.skipped().len(),
-            sight.again
+            sight.skipped().len()
         );
     }
 }
