@@ -29,7 +29,7 @@ pub use publisher::{Bounds, Closer, Publisher, Stop};
 pub use registry::{Deps, NotNow, Registry};
 pub use scheduler::Scheduler;
 
-use crate::health::Health;
+use crate::health::{Health, Link, RoundTrips};
 use crate::key::Grant;
 use crate::replay_buffer::{Item, ReplayBuffer};
 
@@ -69,6 +69,8 @@ pub enum Leave {
 #[derive(Clone, Debug)]
 struct Handle {
     id: PublishId,
+    /// What it comes over, where that is a TCP connection.
+    link: Option<Link>,
     close: watch::Sender<Option<Close>>,
 }
 
@@ -313,11 +315,12 @@ impl Broadcast {
 
     /// Looks how the publish does; `None` where nobody publishes, or the broadcast has no name yet.
     /// With it `tenant broadcast` where its issues have changed.
-    fn look(&self, now: Instant, now_ms: i64) -> Option<(Entry, Option<String>)> {
+    fn look(&self, now: Instant, now_ms: i64, trips: &mut RoundTrips) -> Option<(Entry, Option<String>)> {
         let pulled = self.buffer.has_reader();
         let mut state = self.lock();
         let (id, live) = (state.id?, state.live.as_mut()?);
-        let report = live.health.look(now, now_ms, pulled);
+        let round_trip = live.handle.link.and_then(|link| trips.of(link));
+        let report = live.health.look(now, now_ms, pulled, round_trip);
         let turned = live.health.turned();
         drop(state);
         let tenant = self.grant.tenant_id;

@@ -15,6 +15,7 @@ use tracing::{debug, info};
 
 use super::pace::{BitRate, Pace};
 use super::{Broadcast, Close, Handle, Hints, Leave, News, Registry};
+use crate::health::Link;
 use crate::key::Grant;
 
 /// Stream health is told of a normaliser's issues this often.
@@ -92,13 +93,15 @@ struct Figures {
 }
 
 impl Publisher {
-    /// A publish that `grant` allows. Without `keeps` nothing is broadcast: the publisher measures its uplink.
+    /// A publish that `grant` allows. Without `keeps` nothing is broadcast: the publisher measures its uplink. `link`: what
+    /// it comes over, where that is a TCP connection.
     pub fn new(
         registry: Arc<Registry>,
         grant: Arc<Grant>,
         bounds: Bounds,
         protocol: &'static str,
         keeps: bool,
+        link: Option<Link>,
     ) -> Self {
         let now = Instant::now();
         let live = gauge!("ingest_publishers", "protocol" => protocol);
@@ -108,6 +111,7 @@ impl Publisher {
             grant,
             handle: Handle {
                 id: PublishId::random(),
+                link,
                 close: watch::Sender::new(None),
             },
             bounds,

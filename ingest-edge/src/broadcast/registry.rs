@@ -19,6 +19,7 @@ use tracing::{Instrument as _, warn};
 use super::swap::SwapGuard;
 use super::{Broadcast, Handle, Progress, Scheduler, control};
 use crate::clock::MediaClock;
+use crate::health::RoundTrips;
 use crate::key::Grant;
 use crate::replay_buffer::{Budget, Limits, ReplayBuffer, Stats};
 
@@ -115,12 +116,12 @@ impl Registry {
     }
 
     /// Looks how every publish does; `tenant broadcast` of those whose issues have changed.
-    pub(crate) fn look(&self, now: Instant) -> (Vec<Entry>, Vec<String>) {
+    pub(crate) fn look(&self, now: Instant, trips: &mut RoundTrips) -> (Vec<Entry>, Vec<String>) {
         let now_ms = self.deps.clock.now_ms();
         let looks = self
             .all()
             .into_iter()
-            .filter_map(|broadcast| broadcast.look(now, now_ms));
+            .filter_map(|broadcast| broadcast.look(now, now_ms, trips));
         let (entries, turned): (Vec<_>, Vec<_>) = looks.unzip();
         (entries, turned.into_iter().flatten().collect())
     }

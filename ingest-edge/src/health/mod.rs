@@ -5,10 +5,12 @@
 
 mod judge;
 mod meter;
+mod round_trip;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_media::normalise::Counters;
 use headwater_media::{AccessUnit, CodecConfig, Epoch, TrackKind};
@@ -24,6 +26,7 @@ use tracing::{debug, info};
 use crate::broadcast::Registry;
 use judge::{Setting, Window};
 use meter::{Facts, Meter};
+pub use round_trip::{Link, RoundTrips};
 
 /// Reports that travel in one round trip.
 const REPORTS_AT_ONCE: usize = 500;
@@ -93,8 +96,9 @@ impl Health {
         self.meter.note(counters, held);
     }
 
-    /// Looks at what has come since the last look. `now_ms`: Unix milliseconds; `pulled`: a worker pulls at this moment.
-    pub fn look(&mut self, now: Instant, now_ms: i64, pulled: bool) -> Report {
+    /// Looks at what has come since the last look. `now_ms`: Unix milliseconds; `pulled`: a worker pulls at this moment;
+    /// `round_trip`: of the publisher's connection, where it is known.
+    pub fn look(&mut self, now: Instant, now_ms: i64, pulled: bool, round_trip: Option<Duration>) -> Report {
         let span_ms = millis(self.looked, now).max(1);
         self.looked = now;
         if pulled {
@@ -119,7 +123,10 @@ impl Health {
         Report {
             at_ms: now_ms,
             worker: false,
-            sample: sample(&facts, &self.setting),
+            sample: Sample {
+                rtt_ms: round_trip.map(whole_ms),
+                ..sample(&facts, &self.setting)
+            },
             issues: self.latches.open().collect(),
             making: None,
         }
@@ -131,6 +138,11 @@ impl Health {
     pub fn turned(&mut self) -> bool {
         std::mem::take(&mut self.turned)
     }
+}
+
+/// To the nearest: 0 is less than half a millisecond.
+fn whole_ms(round_trip: Duration) -> u32 {
+    u32::try_from((round_trip.as_micros() + 500) / 1_000).unwrap_or(u32::MAX)
 }
 
 fn millis(from: Instant, to: Instant) -> i64 {
@@ -162,12 +174,13 @@ pub(crate) async fn report(registry: Arc<Registry>, hints: SharedHints, stop: Ca
     let mut every = interval(REPORT_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
+    let mut trips = RoundTrips::open();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let (reports, turned) = registry.look(Instant::now());
+        let (reports, turned) = registry.look(Instant::now(), &mut trips);
         for some in reports.chunks(REPORTS_AT_ONCE) {
             match hints.append(some.to_vec(), REPORTS_KEPT, REPORTS_TTL).await {
                 Ok(()) => failing = false,

@@ -126,7 +126,7 @@ impl Made {
         self.health.meter.hold(self.held);
         self.now += Duration::from_secs(1);
         self.now_ms += 1_000;
-        self.health.look(self.now, self.now_ms, self.pulled)
+        self.health.look(self.now, self.now_ms, self.pulled, None)
     }
 
     fn open(&mut self, seconds: usize) -> Vec<Issue> {
@@ -292,4 +292,21 @@ fn wavering_about_a_bound_tells_once() {
         was = is;
     }
     assert_eq!(turns, 1, "between the bounds it stays as it was");
+}
+
+#[test]
+fn a_round_trip_is_told_to_the_nearest_millisecond_and_nothing_is_not_zero() {
+    let mut health = Health::new(6_000_000, Instant::now());
+    for (us, ms) in [
+        (None, None),
+        (Some(36), Some(0)),
+        (Some(500), Some(1)),
+        (Some(41_499), Some(41)),
+    ] {
+        let round_trip = us.map(Duration::from_micros);
+        let report = health.look(Instant::now(), 0, true, round_trip);
+        assert_eq!(report.sample.rtt_ms, ms, "{us:?}");
+        let read = headwater_model::health::Report::from_json(&report.to_json()).expect("its own text");
+        assert_eq!(read.sample.rtt_ms, ms, "as Redis keeps it");
+    }
 }

@@ -306,7 +306,15 @@ impl<S: Transport> Connection<S> {
         let span = info_span!("ingest.publish", tenant.id = %grant.tenant_id, channel.id = %grant.channel_id,
             broadcast.id = tracing::field::Empty, publish.id = tracing::field::Empty, publish.protocol = "rtmp");
         let keeps = !address.is_bandwidth_test();
-        let publisher = Publisher::new(shared.registry.clone(), grant.clone(), shared.bounds, "rtmp", keeps);
+        let link = self.socket.link();
+        let publisher = Publisher::new(
+            shared.registry.clone(),
+            grant.clone(),
+            shared.bounds,
+            "rtmp",
+            keeps,
+            link,
+        );
         let id = publisher.id();
         span.record("publish.id", id.as_str());
         span.in_scope(|| info!("publish {id} of channel {} begins", grant.channel_id));

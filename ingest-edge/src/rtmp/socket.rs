@@ -7,6 +7,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::health::Link;
+
 /// A publisher that is silent this long is asked for a sign of life by TCP itself.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// Data of ours that stays unacknowledged this long ends the connection.
@@ -16,6 +18,11 @@ const USER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Called after each read that brought bytes.
     fn was_read(&self) {}
+
+    /// Its ends, where it is a TCP connection.
+    fn link(&self) -> Option<Link> {
+        None
+    }
 }
 
 impl Transport for TcpStream {
@@ -24,6 +31,11 @@ impl Transport for TcpStream {
     fn was_read(&self) {
         // Where the kernel refuses, nothing is lost but that time.
         let _ = SockRef::from(self).set_tcp_quickack(true);
+    }
+
+    fn link(&self) -> Option<Link> {
+        let (local, peer) = (self.local_addr().ok()?, self.peer_addr().ok()?);
+        Some(Link { local, peer })
     }
 }
 

@@ -128,7 +128,7 @@ pub struct Sample {
     /// From arrival at the edge to the part that viewers can load, in the slowest rendition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u32>,
-    /// Of the publisher's connection.
+    /// Of the publisher's connection, to the nearest: 0 is less than half a millisecond.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<u32>,
 }

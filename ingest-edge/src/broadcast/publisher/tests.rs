@@ -56,7 +56,7 @@ impl Speaker {
             media_timeout: Duration::from_secs(600),
             bitrate_max_bps: 10_000_000,
         };
-        let mut publisher = Publisher::new(registry(), grant(), bounds, "rtmp", true);
+        let mut publisher = Publisher::new(registry(), grant(), bounds, "rtmp", true, None);
         publisher.audio(0, Bytes::from_static(&[0xaf, 0, 0x11, 0x90]));
         Self { publisher, block: 0 }
     }
