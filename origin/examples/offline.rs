@@ -67,6 +67,7 @@ fn part(seq: u64, index: u32, size: usize) -> Part {
         independent: index == 0,
         data: vec![index as u8; size].into(),
         arrival_us: 0,
+        durable_seq: 0,
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) const LAST_LOOK: Duration = Duration::from_secs(60);
 pub(crate) const SUBSCRIBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Seconds of finished segments whose bytes stay in memory while the object store answers, of renditions that somebody
-/// watches; older ones are read from it. Of the others the newest finished segment stays, and what is not stored yet.
+/// watches; older ones are read from it. Of the others what is not stored yet stays.
 pub(crate) const RECENT_MEDIA_S: u64 = 20;
 /// A rendition is watched until so many segments have come since media of it was asked for.
 pub(crate) const WATCHED_SEGMENTS: u32 = 15;

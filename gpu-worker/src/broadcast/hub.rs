@@ -156,8 +156,9 @@ impl Hub {
     }
 
     /// A part is made.
-    pub(crate) fn part(&self, part: Part) {
+    pub(crate) fn part(&self, mut part: Part) {
         let mut state = self.state();
+        part.durable_seq = state.durable_seq;
         let line = state.lines.entry(part.rendition.clone()).or_default();
         match line.back_mut() {
             Some(kept) if kept.seq == part.seq => kept.parts.push(part.clone()),

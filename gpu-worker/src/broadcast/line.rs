@@ -27,6 +27,8 @@ pub(crate) struct PartMade {
     pub data: Bytes,
     /// When its last unit reached the edge, Unix microseconds.
     pub arrival_us: i64,
+    /// The source's units that it ends with, as they came; none where they were encoded.
+    pub units: Vec<Bytes>,
 }
 
 /// A whole segment of a rendition.
@@ -225,6 +227,10 @@ impl Line {
                     let arrival_us = self.arrivals.drain(..count).next_back().unwrap_or(first);
                     let ntp = (first > 0).then(|| ntp_of_unix_us(first));
                     let data = self.writer.write(&part, ntp);
+                    let units = match self.planned.input {
+                        Input::Source(_) => part.samples.into_iter().map(|sample| sample.data).collect(),
+                        _ => Vec::new(),
+                    };
                     self.body.push(data.clone());
                     LineMade::Part(PartMade {
                         seq: part.seq,
@@ -234,6 +240,7 @@ impl Line {
                         independent: part.independent,
                         data,
                         arrival_us,
+                        units,
                     })
                 }
                 Cut::Segment(segment) => LineMade::Segment(SegmentMade {

@@ -83,6 +83,7 @@ impl Runner {
             Made::Boundary { seq, at_90k } => self.uploads.push(Job::Boundary { seq, at_90k }),
             Made::Line(i, LineMade::Part(part)) => {
                 self.stills.part(epoch, i, &part);
+                self.recent.share(epoch.renditions[i].kind, &part.data, &part.units);
                 let rendition = epoch.renditions[i].name.clone();
                 if part.arrival_us > 0 {
                     let delay_us = self.tools.clock.unix_us() - part.arrival_us;
@@ -101,6 +102,7 @@ impl Runner {
                     independent: part.independent,
                     data: part.data,
                     arrival_us: part.arrival_us,
+                    durable_seq: 0,
                 });
             }
             Made::Line(i, LineMade::Segment(segment)) => {

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+use headwater_media::window::Kind;
 use headwater_media::{AccessUnit, MediaTime, TrackKind};
 
 /// A unit of the source, as it came.
@@ -49,6 +51,30 @@ impl Recent {
         }
         while self.audio.len() > AUDIO_UNITS_MAX {
             self.bytes -= self.audio.pop_front().map_or(0, |h| h.unit.data.len());
+        }
+    }
+
+    /// `part` ends with the bytes of `units`, in this order: what is held of them is held as slices of it from now on, so that
+    /// passed-through media is in memory once, however many need it.
+    pub(crate) fn share(&mut self, kind: Kind, part: &Bytes, units: &[Bytes]) {
+        let held = match kind {
+            Kind::Video => &mut self.video,
+            Kind::Audio => &mut self.audio,
+        };
+        let is =
+            |held: &Held, unit: &Bytes| held.unit.data.as_ptr() == unit.as_ptr() && held.unit.data.len() == unit.len();
+        let first = units.first().and_then(|unit| held.iter().rposition(|h| is(h, unit)));
+        let start = part.len().checked_sub(units.iter().map(Bytes::len).sum());
+        let (Some(first), Some(mut at)) = (first, start) else {
+            return;
+        };
+        for (held, unit) in held.range_mut(first..).zip(units) {
+            let slice = part.slice(at..at + unit.len());
+            at += unit.len();
+            // Where the writer has put something in between, what is held stays as it is.
+            if is(held, unit) && slice == *unit {
+                held.unit.data = slice;
+            }
         }
     }
 
@@ -115,4 +141,56 @@ fn in_order<'a>(held: impl Iterator<Item = &'a Held>) -> Vec<Held> {
 /// Whether sound is too old to matter from `from` on: a second before it settles the decoder.
 fn settled(held: &Held, from: MediaTime) -> bool {
     held.unit.pts.plus(i64::from(held.unit.pts.scale.get())) < from
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_media::{Timescale, TrackId};
+
+    use super::*;
+
+    fn held(dts: i64, data: &Bytes) -> Held {
+        let at = MediaTime::new(dts, Timescale::VIDEO);
+        Held {
+            unit: AccessUnit {
+                track: TrackId::VIDEO,
+                dts: at,
+                pts: at,
+                duration: Some(3_000),
+                key: dts == 0,
+                data: data.clone(),
+            },
+            kind: TrackKind::Video,
+            arrival_us: 0,
+            force_idr: false,
+        }
+    }
+
+    #[test]
+    fn units_of_a_part_are_held_as_slices_of_it() {
+        let units: Vec<Bytes> = (0..5u8).map(|n| vec![n; 100].into()).collect();
+        let mut recent = Recent::default();
+        for (n, unit) in units.iter().enumerate() {
+            recent.push(held(n as i64 * 3_000, unit));
+        }
+        let whole = |boxes: &[u8], units: &[Bytes]| Bytes::from([boxes, &units.concat()].concat());
+        recent.share(Kind::Video, &whole(b"styp moof mdat", &units[1..4]), &units[1..4]);
+        let shared: Vec<bool> = units.iter().map(Bytes::is_unique).collect();
+        assert_eq!(
+            shared,
+            [false, true, true, true, false],
+            "the rest has yet to be in a part"
+        );
+        let kept: Vec<Bytes> = recent.replay().into_iter().map(|held| held.unit.data).collect();
+        assert_eq!(kept, units, "and it is still what came");
+        assert_eq!(recent.bytes(), 500);
+        // What does not end with them, and what is not held, changes nothing.
+        let last = &units[4..];
+        recent.share(Kind::Video, &Bytes::from_static(b"short"), last);
+        recent.share(Kind::Video, &whole(b"moof", &[vec![9; 100].into()]), last);
+        recent.share(Kind::Audio, &whole(b"moof", last), last);
+        recent.share(Kind::Video, &whole(b"moof", &units[1..2]), &units[1..2]);
+        assert!(!units[0].is_unique() && !units[4].is_unique());
+        assert_eq!(recent.replay()[4].unit.data, units[4]);
+    }
 }

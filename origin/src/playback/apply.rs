@@ -35,6 +35,8 @@ pub(crate) struct Applier {
     /// How much of the past a DVR playlist lists.
     dvr: Duration,
     trimmed_at: AtomicU64,
+    /// Number before which what nobody watches is no longer held.
+    released: AtomicU64,
 }
 
 impl Applier {
@@ -42,13 +44,21 @@ impl Applier {
         Self {
             dvr,
             trimmed_at: AtomicU64::new(0),
+            released: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn apply(&self, broadcast: &Broadcast, objects: &Objects, event: proto::LiveEvent) -> Step {
         let outcome = match event.kind {
             Some(EventKind::Presentation(presentation)) => present(broadcast, presentation),
-            Some(EventKind::Part(part)) => add_part(broadcast, part),
+            Some(EventKind::Part(part)) => {
+                let durable_seq = part.durable_seq;
+                let outcome = add_part(broadcast, part);
+                if outcome.is_ok() {
+                    self.release(broadcast, durable_seq);
+                }
+                outcome
+            }
             Some(EventKind::Segment(segment)) => {
                 let (seq, durable_seq) = (segment.seq, segment.durable_seq);
                 let outcome = add_segment(broadcast, segment);
@@ -79,6 +89,13 @@ impl Applier {
                 warn!(broadcast.id = broadcast.id, error = %error, "an event of {} does not fit", broadcast.id);
                 Step::Again("an event did not fit")
             }
+        }
+    }
+
+    /// Lets go of what nobody watches once the store has it: a second or two of most broadcasts.
+    fn release(&self, broadcast: &Broadcast, durable_seq: u64) {
+        if self.released.fetch_max(durable_seq, Ordering::Relaxed) < durable_seq {
+            broadcast.change(Scope::Nobody, |state| state.media.release(durable_seq));
         }
     }
 

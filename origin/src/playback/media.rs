@@ -96,6 +96,13 @@ struct Rendition {
 }
 
 impl Rendition {
+    /// Bytes of the segments before `first_seq`, which are gone.
+    fn forget_before(&mut self, first_seq: u64) -> u64 {
+        let kept = self.segments.split_off(&(first_seq, 0));
+        let old = std::mem::replace(&mut self.segments, kept);
+        old.values().map(SegmentBytes::len_bytes).sum()
+    }
+
     fn is_asked_for(&self) {
         self.watched.store(WATCHED_SEGMENTS, Ordering::Relaxed);
     }
@@ -189,9 +196,18 @@ impl Media {
             let watched = rendition.watched.get_mut();
             *watched = watched.saturating_sub(1);
             let first_seq = if *watched > 0 { watched_seq } else { unwatched_seq };
-            let kept = rendition.segments.split_off(&(first_seq, 0));
-            let old = std::mem::replace(&mut rendition.segments, kept);
-            dropped += old.values().map(SegmentBytes::len_bytes).sum::<u64>();
+            dropped += rendition.forget_before(first_seq);
+        }
+        self.size_bytes -= dropped;
+    }
+
+    /// Forgets what nobody watches before `stored_seq`: whoever comes for it finds it in the store.
+    pub(crate) fn release(&mut self, stored_seq: u64) {
+        let mut dropped = 0;
+        for rendition in self.renditions.values_mut() {
+            if *rendition.watched.get_mut() == 0 {
+                dropped += rendition.forget_before(stored_seq);
+            }
         }
         self.size_bytes -= dropped;
     }
@@ -307,5 +323,15 @@ mod tests {
             media.trim(5, 9);
         }
         assert_eq!(media.size_bytes(), 14, "and has gone");
+        media.release(9);
+        assert_eq!(media.size_bytes(), 14, "the store lacks it");
+        assert!(media.segment("v", 9, None).is_some(), "somebody asks again");
+        media.release(10);
+        assert_eq!(media.size_bytes(), 14, "it is watched");
+        for _ in 0..WATCHED_SEGMENTS {
+            media.trim(5, 9);
+        }
+        media.release(10);
+        assert_eq!(media.size_bytes(), 4, "stored, and nobody watches");
     }
 }

@@ -390,6 +390,7 @@ impl Line {
                         independent: part.independent,
                         data,
                         arrival_us: 0,
+                        durable_seq: 0,
                     }))
                 }
                 Cut::Segment(segment) => event(EventKind::Segment(proto::Segment {
