@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 RELEASE := target/release/headwater
 
-.PHONY: help up demo packages player dashboard build check test pictures soak clients bench fuzz
+.PHONY: help up demo packages player dashboard build dist check test pictures soak clients bench fuzz
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,13 +34,10 @@ dashboard/dist/.stamp: $(shell find dashboard \( -name node_modules -o -name dis
 	@touch $@
 
 build: packages ## Build the release binary
-	@$(MAKE) --no-print-directory --jobs=2 player dashboard
-	@echo "Building Headwater (the first build takes minutes, later ones seconds)"
-	@cargo build --release --locked --bin headwater
+	@infra/build.sh release
 
 dist: packages ## Build the binary for deployments, target/dist/headwater: optimised in full, in twice the time
-	@$(MAKE) --no-print-directory --jobs=2 player dashboard
-	@cargo build --profile dist --locked --bin headwater
+	@infra/build.sh dist
 
 check: player dashboard ## Format, clippy with warnings denied, tidy checks
 	@cargo fmt --all --check

@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::{env, fs, process};
+use std::time::Duration;
+use std::{env, fs, process, thread};
 
+/// Longest that pages that are being made are waited for.
+const WAIT_S: u32 = 900;
 const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Dashboard not built</title>\
 <p>This build of Headwater holds no dashboard. Run <code>make dashboard</code> and build again.</p></html>\n";
 
@@ -14,6 +17,7 @@ fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../dashboard");
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
     let dist = root.join("dist");
+    wait_for(&dist);
     // Cargo takes a path that does not exist for changed at every build, so the folder above is watched instead.
     let watched = [&dist, &root].into_iter().find(|folder| folder.exists());
     if let Some(folder) = watched {
@@ -78,6 +82,17 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) {
                 .into_owned();
             files.push((name, path));
         }
+    }
+}
+
+/// `infra/build.sh` makes the pages of a first build meanwhile: they are long done when this runs, as a rule.
+fn wait_for(dist: &Path) {
+    let coming = env::var_os("HEADWATER_PAGES_COMING").is_some();
+    for _ in 0..WAIT_S {
+        if !coming || dist.join(".stamp").exists() {
+            return;
+        }
+        thread::sleep(Duration::from_secs(1));
     }
 }
 
