@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use headwater_tests::browser;
 use headwater_tests::chain::until;
+use headwater_tests::channel;
 use headwater_tests::dev::Dev;
 use headwater_tests::encoder::Source;
 use headwater_tests::http;
@@ -66,6 +67,33 @@ async fn every_player_plays_live_and_then_the_replay() -> anyhow::Result<()> {
     ] {
         play(&dev, &[player, &replay].concat()).await?;
     }
+    dev.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn dash_players_play_standard_latency_live() -> anyhow::Result<()> {
+    let _machine = MACHINE.lock().await;
+    let mut dev = Dev::start().await?;
+    let channel = dev.channel(&["--latency", "standard", "--ladder", "source"]).await?;
+    let encoder = Source {
+        size: "854x480",
+        gop: 60,
+        ..Source::default()
+    }
+    .push(&dev.push_url_of(&channel))?;
+    let state = dev.play_of(&channel, "state.json");
+    channel::wait_for_state(&state, &["live"], LIVE_LIMIT).await?;
+    let live = ["--seconds", "14", "--expect-live", "yes", "--min-frames", "300"];
+    for player in [
+        &["--player", "shaka", "--format", "dash"][..],
+        &["--player", "dashjs"][..],
+    ] {
+        let arguments = [player, &live, &["--max-stalls", "1"]].concat();
+        let report = browser::play(&dev.running.origin_url, &channel.playback_id, &arguments).await;
+        report.with_context(|| dev.log())?;
+    }
+    encoder.stop().await?;
     dev.stop().await?;
     Ok(())
 }
