@@ -205,11 +205,11 @@ async fn what_is_not_recorded_is_watched_to_its_end_from_memory_and_is_gone_then
         .iter()
         .map(|(_, name, _)| format!("source/{}-1.m4s", name.seq))
         .collect();
-    until(&farm, &at(CHANNEL, &files[0]), StatusCode::OK).await;
+    answers(&farm, &at(CHANNEL, &files[0]), StatusCode::OK).await;
     worker.say_all(&made.events[begun..]);
     for id in [CHANNEL, REPLAY] {
         for file in ["main.m3u8", "dvr.m3u8"] {
-            until(&farm, &format!("/{id}/{file}"), StatusCode::OK).await;
+            answers(&farm, &format!("/{id}/{file}"), StatusCode::OK).await;
         }
         for (file, (_, _, bytes)) in files.iter().zip(&segments) {
             let answer = get(farm.origin, &at(id, file)).await;
@@ -232,7 +232,7 @@ async fn what_is_not_recorded_is_watched_to_its_end_from_memory_and_is_gone_then
     }
     for file in ["main.m3u8", "dvr.m3u8", "manifest.mpd", "thumbnail.jpg"] {
         for id in [CHANNEL, REPLAY] {
-            until(&farm, &format!("/{id}/{file}"), StatusCode::NOT_FOUND).await;
+            answers(&farm, &format!("/{id}/{file}"), StatusCode::NOT_FOUND).await;
         }
     }
     let ended = get(farm.origin, &playlist).await;
@@ -252,6 +252,6 @@ async fn what_is_not_recorded_is_watched_to_its_end_from_memory_and_is_gone_then
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
     tokio::time::resume();
-    until(&farm, &playlist, StatusCode::NOT_FOUND).await;
-    until(&farm, &at(CHANNEL, &files[0]), StatusCode::NOT_FOUND).await;
+    answers(&farm, &playlist, StatusCode::NOT_FOUND).await;
+    answers(&farm, &at(CHANNEL, &files[0]), StatusCode::NOT_FOUND).await;
 }
