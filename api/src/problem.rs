@@ -1,6 +1,7 @@
 //! What a call answers when it does not do what was asked: something the caller can mend, a refusal, or our own trouble.
 
 use async_graphql::{Enum, ErrorExtensions as _};
+use std::borrow::Cow;
 
 use crate::DatabaseError;
 
@@ -104,8 +105,8 @@ pub enum Problem {
     Mend {
         /// What kind.
         code: Code,
-        /// Which member of the mutation's input; `None` when no single one is to blame.
-        field: Option<&'static str>,
+        /// Which member of the mutation's input, with dots on the way to one further in; `None` when no single one is to blame.
+        field: Option<Cow<'static, str>>,
         /// A sentence for people.
         message: String,
     },
@@ -127,10 +128,10 @@ pub type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     /// Something to mend in one field of the input.
-    pub fn mend(code: Code, field: &'static str, message: impl Into<String>) -> Self {
+    pub fn mend(code: Code, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self::Mend {
             code,
-            field: Some(field),
+            field: Some(field.into()),
             message: message.into(),
         }
     }

@@ -1,7 +1,7 @@
 //! Channels as their tenant's members and programs see and change them.
 
 use chrono::{DateTime, Utc};
-use headwater_model::ladder::Policy;
+use headwater_model::ladder::{Policy, PolicyError};
 use headwater_model::{ChannelId, LatencyMode, PlaybackId, Recording, StreamKey, StreamKeyId};
 use serde_json::{Value, json};
 use sqlx::types::Json;
@@ -166,12 +166,40 @@ impl Settings {
             return Err(Problem::mend(Code::OutOfRange, "bitrateMaxBps", sentence));
         }
         if let Some(ladder) = &self.ladder {
-            ladder
-                .validate()
-                .map_err(|error| Problem::mend(Code::Invalid, "ladder", format!("{error}.")))?;
+            ladder.validate().map_err(|error| ladder_problem(ladder, &error))?;
         }
         Ok(self)
     }
+}
+
+/// Names the step that is to blame, where one is.
+fn ladder_problem(ladder: &Policy, error: &PolicyError) -> Problem {
+    let path = match (error, ladder) {
+        (PolicyError::Range { step, field, .. }, _) => {
+            let field = match *field {
+                "short_side" => "shortSide",
+                "bitrate_bps" => "bitrateBps",
+                "bitrate_high_fps_bps" => "bitrateHighFpsBps",
+                _ => "fpsMax",
+            };
+            format!("ladder.steps.{step}.{field}")
+        }
+        (PolicyError::Twice(lines), Policy::Custom { steps, .. }) => {
+            let second = steps.iter().rposition(|step| step.short_side == *lines);
+            format!("ladder.steps.{}.shortSide", second.unwrap_or_default())
+        }
+        _ => "ladder".to_owned(),
+    };
+    let sentence = match error {
+        PolicyError::Range { value, min, max, .. } if path.ends_with("fpsMax") => {
+            let [value, min, max] = [value, min, max].map(|milli| f64::from(*milli) / 1_000.0);
+            format!("This is {min} to {max}, not {value}.")
+        }
+        PolicyError::Range { value, min, max, .. } => format!("This is {min} to {max}, not {value}."),
+        PolicyError::Twice(lines) => format!("Another step has {lines} lines already."),
+        other => format!("{other}."),
+    };
+    Problem::mend(Code::Invalid, path, sentence)
 }
 
 pub(crate) fn check_metadata(metadata: &Value) -> Answer<()> {

@@ -65,7 +65,7 @@ impl ScalarType for Long {
 pub struct UserError {
     /// Stable word to branch on.
     pub code: Code,
-    /// Path into the arguments, such as ["input", "title"]; null when no single field is to blame.
+    /// Path into the arguments, such as ["input", "title"] or ["input", "ladder", "steps", "0", "fpsMax"]; null when no single field is to blame.
     pub field: Option<Vec<String>>,
     /// One sentence for people.
     pub message: String,
@@ -111,7 +111,10 @@ pub(in crate::graphql) fn settle<T, P: Refusable>(op: &Op, answer: Answer<T>, do
         Ok(outcome) => Ok(done(outcome)),
         Err(Problem::Mend { code, field, message }) => Ok(P::refused(vec![UserError {
             code,
-            field: field.map(|field| vec!["input".to_owned(), field.to_owned()]),
+            field: field.map(|field| {
+                let within = field.split('.').map(str::to_owned);
+                std::iter::once("input".to_owned()).chain(within).collect()
+            }),
             message,
             docs_url: op.services().urls.error_page(code),
         }])),

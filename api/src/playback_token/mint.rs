@@ -298,10 +298,10 @@ mod tests {
         }
     }
 
-    fn refused(wish: &Wish) -> (Code, Option<&'static str>) {
+    fn refused(wish: &Wish) -> (Code, Option<String>) {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
         match claims(PlaybackId::numbered(1), wish, now) {
-            Err(Problem::Mend { code, field, .. }) => (code, field),
+            Err(Problem::Mend { code, field, .. }) => (code, field.map(Into::into)),
             Err(other) => panic!("{other:?}"),
             Ok(_) => panic!("{wish:?} was taken"),
         }
@@ -408,7 +408,7 @@ mod tests {
                 (Code::Invalid, "ips"),
             ),
         ] {
-            assert_eq!(refused(&wish), (expected.0, Some(expected.1)));
+            assert_eq!(refused(&wish), (expected.0, Some(expected.1.to_owned())));
         }
         let at = DateTime::from_timestamp(1_800_000_600, 0);
         assert_eq!(
@@ -416,7 +416,7 @@ mod tests {
                 not_before: at,
                 ..wish()
             }),
-            (Code::OutOfRange, Some("notBefore"))
+            (Code::OutOfRange, Some("notBefore".to_owned()))
         );
     }
 }

@@ -39,12 +39,26 @@ async fn what_callers_can_mend_comes_as_user_errors_and_nothing_is_half_written(
             "INVALID",
             "ladder",
         ),
+        (
+            json!({ "title": "x", "ladder": { "kind": "CUSTOM", "steps": [
+                { "shortSide": 720, "bitrateBps": 2_000_000 }, { "shortSide": 360, "bitrateBps": 1 },
+            ] } }),
+            "INVALID",
+            "ladder.steps.1.bitrateBps",
+        ),
+        (
+            json!({ "title": "x", "ladder": { "kind": "CUSTOM", "steps": [
+                { "shortSide": 720, "bitrateBps": 2_000_000 }, { "shortSide": 720, "bitrateBps": 900_000 },
+            ] } }),
+            "INVALID",
+            "ladder.steps.1.shortSide",
+        ),
     ] {
         let answer = channel(&ada, input.clone()).await?;
         assert_eq!(answer.text("/channelCreate/userErrors/0/code")?, code, "{input}");
         assert_eq!(
             answer.data("/channelCreate/userErrors/0/field")?,
-            &json!(["input", field]),
+            &json!(std::iter::once("input").chain(field.split('.')).collect::<Vec<_>>()),
             "{input}"
         );
         assert!(
