@@ -36,7 +36,7 @@ dashboard/dist/.stamp: $(shell find dashboard \( -name node_modules -o -name dis
 build: packages ## Build the release binary
 	@infra/build.sh release
 
-dist: packages ## Build the binary for deployments, target/dist/headwater: optimised in full, in twice the time
+dist: packages ## Build the binary for deployments, target/dist/headwater: optimised in full, which takes longer
 	@infra/build.sh dist
 
 check: player dashboard ## Format, clippy with warnings denied, tidy checks
